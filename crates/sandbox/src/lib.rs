@@ -1,1 +1,2 @@
-//! placeholder
+//! Where the agent runs.
+pub mod seccomp;

@@ -1,0 +1,37 @@
+//! The system calls that a call may make.
+//!
+//! [`rules`] says what each system call gets; [`compile`] turns that into the kernel's filter programs. The
+//! filter is an allow-list: a system call that nobody thought of, or that is newer than we are, answers
+//! `ENOSYS`. Attempts worth knowing about are handed to the supervisor, which records and refuses them.
+
+pub mod compile;
+pub mod names;
+pub mod rules;
+
+use std::collections::BTreeSet;
+
+/// A filter, as the kernel takes it: 8 bytes an instruction.
+#[derive(Clone, Debug)]
+pub struct Filter(Vec<u8>);
+
+impl Filter {
+    /// The filter of a call, with the loosenings that a policy asked for.
+    pub fn for_calls(loosened: &BTreeSet<rules::Loosening>) -> Self {
+        Self(compile::compile(&rules::rules(loosened)))
+    }
+
+    /// The instructions.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many instructions there are.
+    pub fn len(&self) -> usize {
+        self.0.len() / compile::INSTRUCTION
+    }
+
+    /// Never: a filter has at least its architecture check.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
