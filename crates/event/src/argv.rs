@@ -13,6 +13,7 @@ use crate::Text;
 /// The first items of an argument vector: at most [`Argv::MAX_ITEMS`], and [`Argv::MAX_BYTES`] together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(description = "The first items of an argument vector: at most 1024, and 64 KiB together.")]
 pub struct Argv(Vec<Text>);
 
 /// How much of an argument vector was left out of an event.

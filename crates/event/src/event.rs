@@ -10,6 +10,10 @@ use crate::{CallId, Fact, Process, RunId, Text, Timestamp};
 /// Made by [`Sequence`](crate::Sequence) from an [`Observation`].
 /// Fields that are absent are not known; only `call` and `tool_call_id` are always present, as null if need be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(
+    description = "One observed fact of a run: who, when, what. Fields that are absent are not known; only `call` \
+                   and `tool_call_id` are always present, as null if need be."
+)]
 pub struct Event {
     /// The number of the event in its run: from 1, without gaps, in the order of observation.
     #[schemars(range(min = 1))]

@@ -12,6 +12,9 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use crate::Event;
 
+/// The memory that a writer keeps between two lines. A rare long one must not cost every idle sandbox its size.
+const KEPT: usize = 4096;
+
 /// Writes events, one a line.
 ///
 /// A line goes out whole and alone: in one `write` where the output takes it, and where the output
@@ -20,7 +23,7 @@ use crate::Event;
 #[derive(Debug)]
 pub struct Writer<W> {
     output: W,
-    /// The line at hand; past its part that was written, what is still to go out.
+    /// The line that is still to go out, in whole or in part; empty when there is none.
     line: Vec<u8>,
     /// How much of `line` was written.
     written: usize,
@@ -39,16 +42,14 @@ impl<W: Write> Writer<W> {
     /// this is no error yet: the rest goes out first in the next `write` or `flush`, which fails if it can't.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
         self.drain()?;
-        self.line.clear();
-        self.written = 0;
-        encode(event, &mut self.line)?;
-        self.drain().or_else(|error| {
-            if self.written > 0 {
-                return Ok(());
+        encode(event, &mut self.line).inspect_err(|_| self.line.clear())?;
+        match self.drain() {
+            Err(error) if self.written == 0 => {
+                self.line.clear();
+                Err(error)
             }
-            self.line.clear();
-            Err(error)
-        })
+            _ => Ok(()),
+        }
     }
 
     /// Writes what is left of a line, and flushes the output.
@@ -75,6 +76,9 @@ impl<W: Write> Writer<W> {
                 Err(error) => return Err(error),
             }
         }
+        self.line.clear();
+        self.line.shrink_to(KEPT);
+        self.written = 0;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub struct LimitHit {
     pub limit: Limit,
     /// Its value.
     pub bound: u64,
+    /// What `bound` counts.
     unit: LimitUnit,
     /// What was done.
     pub action: LimitAction,
