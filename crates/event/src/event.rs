@@ -14,6 +14,7 @@ use crate::{CallId, Fact, Process, RunId, Text, Timestamp};
     description = "One observed fact of a run: who, when, what. Fields that are absent are not known; only `call` \
                    and `tool_call_id` are always present, as null if need be."
 )]
+#[non_exhaustive]
 pub struct Event {
     /// The number of the event in its run: from 1, without gaps, in the order of observation.
     #[schemars(range(min = 1))]

@@ -7,7 +7,7 @@ use crate::{Event, Observation, RunId, Timestamp, Writer};
 
 /// Makes the events of one run: stamps each observation with the next number, the time and the run.
 ///
-/// There is no other way to number events, and one sequence for each run; so numbers have no gaps.
+/// Other crates have no other way to make an [`Event`]; with one sequence for each run, numbers have no gaps.
 #[derive(Debug)]
 pub struct Sequence {
     run: RunId,

@@ -3,8 +3,8 @@
 //! Paths, arguments and ids are bytes, mostly but not always UTF-8. A record that drops or replaces the rest
 //! is one that an agent can blur, so [`Text`] is lossless in both directions: as JSON it is one string,
 //! where each byte that isn't part of valid UTF-8 is the code point U+EF00 plus the byte (U+EF80 to U+EFFF,
-//! the private-use block that MirBSD's OPTU-8 assigned to this, registered with the ConScript registry). The
-//! block's own characters are written byte by byte in the same way, and so nothing means two things.
+//! the private-use block that MirBSD's OPTU-8 uses for this). The block's own characters are written byte by
+//! byte in the same way, and so nothing means two things.
 //!
 //! Base64 beside a "lossy" field was the alternative: two fields for one value, and rules written against
 //! the field that lies.

@@ -13,9 +13,9 @@ pub(crate) fn events() -> Vec<Event> {
     let run: RunId = RUN.parse().unwrap();
     let mut sequence = Sequence::new(run);
     let stamp = |observation| {
-        let event = sequence.stamp(observation);
-        let time = Timestamp::from_nanos(1_756_000_000_000_000_000 + event.seq as i64 * 1_500_001);
-        Event { time, ..event }
+        let mut event = sequence.stamp(observation);
+        event.time = Timestamp::from_nanos(1_756_000_000_000_000_000 + event.seq as i64 * 1_500_001);
+        event
     };
     let run_itself: [Fact; 3] = [run_started().into(), boundary_proven().into(), boundary_failed().into()];
     let of_call: [Fact; 9] = [
