@@ -1,0 +1,87 @@
+//! What can be observed: one type per kind of event, and [`Fact`], which is any of them.
+//!
+//! A field of type [`Name`](crate::Name) holds a word of ours; whatever the agent controls is a
+//! [`Text`](crate::Text). Units are in the names of the fields: `_us` microseconds, `_ms` milliseconds, `_bytes` bytes.
+
+mod boundary;
+mod call;
+mod process;
+mod refused;
+mod resources;
+mod run;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use boundary::{BoundaryFailed, BoundaryProven, Probe, ProbeResult};
+pub use call::{CallEnded, CallStarted, EndReason, OutputBytes};
+pub use process::{FileId, ProcessExec, ProcessExited, WorkspacePlanted, WrittenDuringRun};
+pub use refused::{Arch, Destination, Family, NetRefused, SocketType, SyscallRefused};
+pub use resources::{Io, Limit, LimitAction, LimitHit, LimitUnit, ResourceSample, TelemetryGap};
+pub use run::{
+    Cgroup, ControlState, HostControl, HostControls, IdMap, Image, Refused, RunEnded, RunStarted, Verdict,
+};
+
+/// Declares [`Fact`], its kinds as they stand in JSON, and the conversions into it.
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident $kind:literal $(in $holder:ident)?,)*) => {
+        /// What was observed. In JSON, `kind` names the variant and its fields stand beside it.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "kind")]
+        #[non_exhaustive]
+        pub enum Fact {
+            $($(#[$doc])* #[serde(rename = $kind)] $name(facts!(@holder $name $($holder)?)),)*
+        }
+
+        impl Fact {
+            /// The kinds there are, as they stand in JSON.
+            pub const KINDS: &[&str] = &[$($kind),*];
+
+            /// The kind, as it stands in JSON.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $kind,)*
+                }
+            }
+        }
+
+        $(impl From<$name> for Fact {
+            fn from(fact: $name) -> Self {
+                Self::$name(fact.into())
+            }
+        })*
+    };
+    (@holder $name:ident) => { $name };
+    (@holder $name:ident $holder:ident) => { $holder<$name> };
+}
+
+facts! {
+    /// A run was made ready: what is allowed, on what, under which controls. Always the first event.
+    RunStarted "run.started" in Box,
+    /// Every bypass was tried inside the finished sandbox, and none worked. Comes before the first call.
+    BoundaryProven "boundary.proven",
+    /// The boundary could not be established or proven: nothing of the agent was started.
+    BoundaryFailed "boundary.failed",
+    /// A call was started.
+    CallStarted "call.started",
+    /// A call ended. Processes it left behind may still act, and are still booked to it.
+    CallEnded "call.ended",
+    /// A process executes another program.
+    ProcessExec "process.exec",
+    /// A process ended.
+    ProcessExited "process.exited",
+    /// An attempt to reach a network was refused.
+    NetRefused "net.refused",
+    /// A system call worth knowing about was refused.
+    SyscallRefused "syscall.refused",
+    /// A limit of the policy held.
+    LimitHit "limit.hit",
+    /// A file that the host would later execute appeared in the workspace.
+    WorkspacePlanted "workspace.planted",
+    /// What a call, or the whole run where there is no call, was using at that moment.
+    ResourceSample "resource.sample",
+    /// Something was not recorded. A run with a gap is never `clean`.
+    TelemetryGap "telemetry.gap",
+    /// The run ended. Always the last event.
+    RunEnded "run.ended",
+}

@@ -1,0 +1,204 @@
+//! One example of each kind, as they follow each other in a run that was up to something.
+
+use std::collections::BTreeMap;
+
+use event::fact::*;
+use event::{CallId, Cause, Event, Fact, Name, Observation, Process, RunId, Sequence, Text, Timestamp};
+
+const RUN: &str = "0198c5e2-7c4b-7d2a-9f3e-5b1a2c3d4e5f";
+const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// The events of the run: one of each kind, with fixed id and times.
+pub(crate) fn events() -> Vec<Event> {
+    let run: RunId = RUN.parse().unwrap();
+    let mut sequence = Sequence::new(run);
+    let stamp = |observation| {
+        let mut event = sequence.stamp(observation);
+        event.time = Timestamp::from_nanos(1_756_000_000_000_000_000 + event.seq as i64 * 1_500_001);
+        event
+    };
+    let run_itself: [Fact; 3] = [run_started().into(), boundary_proven().into(), boundary_failed().into()];
+    let of_call: [Fact; 9] = [
+        call_started().into(),
+        process_exec().into(),
+        net_refused().into(),
+        syscall_refused().into(),
+        limit_hit().into(),
+        workspace_planted().into(),
+        ProcessExited { exit_code: None, signal: Some(9) }.into(),
+        resource_sample().into(),
+        call_ended().into(),
+    ];
+    let end: [Fact; 2] = [telemetry_gap().into(), run_ended().into()];
+    let observations = run_itself
+        .map(Observation::new)
+        .into_iter()
+        .chain(of_call.map(by_call))
+        .chain(end.map(Observation::new));
+    observations.map(stamp).collect()
+}
+
+fn by_call(fact: Fact) -> Observation {
+    let of_process = matches!(
+        fact,
+        Fact::ProcessExec(_) | Fact::ProcessExited(_) | Fact::NetRefused(_) | Fact::SyscallRefused(_)
+    );
+    let cause = Cause { call: CallId::new(2).unwrap(), tool_call_id: Some("call_9f2".into()) };
+    let observation = Observation::new(fact).caused_by(cause);
+    if of_process { observation.with_process(process()) } else { observation }
+}
+
+fn process() -> Process {
+    Process {
+        pid: Some(17),
+        parent: Some(40_001),
+        exe: Some("/workspace/.cache/x\u{1b}[2J".into()),
+        cwd: Some("/workspace".into()),
+        uid: Some(0),
+        ..Process::new(40_017)
+    }
+    .with_argv([
+        "xmrig".as_bytes(),
+        b"-o",
+        b"stratum+tcp://pool.example:3333\n{\"seq\":99}",
+        b"\xff\xfe",
+    ])
+}
+
+fn run_started() -> RunStarted {
+    let control = |state, detail| HostControl { state, detail };
+    RunStarted {
+        version: "0.1.0".into(),
+        labels: BTreeMap::from([("team".to_owned(), "rl".to_owned())]),
+        policy_digest: DIGEST.to_owned(),
+        image: Image { reference: "oci:images/python".into(), digest: Some(DIGEST.to_owned()) },
+        workspace: "/workspace".into(),
+        host: HostControls {
+            kernel: "6.18.0".to_owned(),
+            machine: "x86_64".to_owned(),
+            rootless: true,
+            user_namespace: IdMap::Single,
+            seccomp_notify: true,
+            landlock_abi: 7,
+            cgroup: Cgroup::Hybrid,
+            controls: BTreeMap::from([
+                ("seccomp".into(), control(ControlState::On, None)),
+                ("cgroup".into(), control(ControlState::Reduced, Some("limits are rlimits".into()))),
+            ]),
+        },
+    }
+}
+
+fn boundary_proven() -> BoundaryProven {
+    let probe = |name: &'static str, control: &'static str, result, detail: &'static str| Probe {
+        name: name.into(),
+        control: control.into(),
+        result,
+        detail: Some(detail.into()),
+    };
+    BoundaryProven {
+        probes: vec![
+            probe("connect_inet", "network_namespace", ProbeResult::Held, "ENETUNREACH"),
+            probe("x32", "seccomp", ProbeResult::Skipped, "not an x86_64 machine"),
+        ],
+        duration_us: 412,
+    }
+}
+
+fn boundary_failed() -> BoundaryFailed {
+    BoundaryFailed {
+        control: "user_namespace".into(),
+        reason: "clone3 answered EPERM: AppArmor restricts unprivileged user namespaces".into(),
+        probes: Vec::new(),
+    }
+}
+
+fn call_started() -> CallStarted {
+    CallStarted { timeout_ms: Some(60_000), ..CallStarted::new(["sh", "-c", "./x & wait"], "/workspace") }
+}
+
+fn call_ended() -> CallEnded {
+    CallEnded {
+        exit_code: 137,
+        signal: Some(9),
+        reason: EndReason::Timeout,
+        wall_us: 60_000_113,
+        cpu_us: Some(59_000_000),
+        peak_memory_bytes: Some(104_857_600),
+        io: Some(Io { read_bytes: 4096, write_bytes: 8192 }),
+        output_bytes: OutputBytes { stdout: 12, stderr: 0 },
+        processes_left: 1,
+    }
+}
+
+fn process_exec() -> ProcessExec {
+    ProcessExec {
+        path: "./x".into(),
+        file: Some(FileId { device: 66, inode: 131_077 }),
+        interpreter: Some("/bin/sh".into()),
+        written: Some(WrittenDuringRun {
+            calls: vec![CallId::FIRST],
+            changed: Some(Timestamp::from_nanos(1_756_000_000_000_000_000)),
+        }),
+    }
+}
+
+fn net_refused() -> NetRefused {
+    NetRefused {
+        syscall: "connect".into(),
+        family: Family::Inet,
+        socket_type: SocketType::Stream,
+        protocol: Some(6),
+        destination: Some(Destination { address: "203.0.113.9".into(), port: Some(3333) }),
+        errno: "ENETUNREACH".into(),
+    }
+}
+
+fn syscall_refused() -> SyscallRefused {
+    SyscallRefused {
+        syscall: "unshare".into(),
+        number: 272,
+        arch: Arch::X86_64,
+        args: BTreeMap::from([(Name::from("flags"), Text::from("CLONE_NEWUSER|CLONE_NEWNET"))]),
+        errno: "EPERM".into(),
+    }
+}
+
+fn limit_hit() -> LimitHit {
+    LimitHit::new(Limit::Pids, 512, LimitAction::Refused)
+}
+
+fn workspace_planted() -> WorkspacePlanted {
+    WorkspacePlanted {
+        path: "/workspace/.git/hooks/post-checkout".into(),
+        why: "git executes it after each checkout".into(),
+    }
+}
+
+fn resource_sample() -> ResourceSample {
+    ResourceSample {
+        cpu_us: Some(58_000_000),
+        memory_bytes: Some(94_371_840),
+        processes: Some(3),
+        scratch_bytes: Some(1_048_576),
+        io: Some(Io { read_bytes: 4096, write_bytes: 8192 }),
+    }
+}
+
+fn telemetry_gap() -> TelemetryGap {
+    TelemetryGap { lost: 3, source: "seccomp".into(), reason: "the process was gone".into() }
+}
+
+fn run_ended() -> RunEnded {
+    RunEnded {
+        verdict: Verdict::Unproven,
+        calls: 2,
+        events: 14,
+        refused: Refused { network: 1, syscalls: 1 },
+        limits_hit: 1,
+        gaps: 1,
+        wall_us: 61_204_551,
+        cpu_us: Some(59_100_000),
+        peak_memory_bytes: Some(104_857_600),
+    }
+}
