@@ -1,0 +1,188 @@
+//! What a policy that is accepted means.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use policy::{Bytes, Cpus, DEFAULT_YAML, Loosening, Policy};
+use proptest::prelude::*;
+
+fn parse(source: &str) -> Policy {
+    Policy::parse(source, "policy.yaml").unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+#[test]
+fn the_default_text_is_the_default_policy() {
+    assert_eq!(parse(DEFAULT_YAML), Policy::default());
+    assert_eq!(parse("version: 1"), Policy::default());
+}
+
+#[test]
+fn the_default_text_is_what_people_read() {
+    insta::assert_snapshot!(DEFAULT_YAML);
+}
+
+#[test]
+fn the_schema_is_what_editors_read() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&policy::schema()).unwrap());
+}
+
+#[test]
+fn the_schema_names_the_keys_and_defaults_of_the_default_text() {
+    let schema = policy::schema();
+    for (section, keys) in [
+        ("filesystem", vec!["read", "write", "hide"]),
+        ("limits", vec!["memory", "pids", "cpus", "time", "scratch", "open_files", "output"]),
+        ("syscalls", vec!["allow"]),
+        ("environment", vec!["pass", "set"]),
+    ] {
+        let mut source = format!("version: 1\n{section}:\n");
+        for key in keys {
+            let default = &schema["properties"][section]["properties"][key]["default"];
+            assert!(!default.is_null(), "{section}.{key}");
+            source.push_str(&format!("  {key}: {default}\n"));
+        }
+        assert_eq!(parse(&source), Policy::default(), "{source}");
+    }
+}
+
+#[test]
+fn every_section_is_read() {
+    let policy = parse(
+        "version: 1\n\
+         limits: { memory: 512MiB, pids: 64, cpus: 0.5, time: none, scratch: 1GB, open_files: 100, output: 65536 }\n\
+         syscalls: { allow: [personality, ptrace] }\n\
+         environment:\n  pass: [HOME]\n  set: { A: 1.10, B: yes, C: '', D: |\n      two\n      lines\n    }\n\
+         network: {}\n"
+            .replace("D: |\n      two\n      lines\n    }", "D: \"x y\" }")
+            .as_str(),
+    );
+    let limits = policy.limits();
+    assert_eq!((limits.memory(), limits.scratch()), (Bytes::new(512 << 20), Bytes::new(1_000_000_000)));
+    assert_eq!((limits.pids(), limits.open_files()), (64, 100));
+    assert_eq!((limits.cpus(), limits.time()), (Cpus::from_milli(500), None));
+    assert_eq!(limits.output(), Bytes::new(65536));
+    assert!(policy.syscalls().allows(Loosening::Ptrace));
+    assert_eq!(policy.syscalls().allowed().count(), 2);
+    assert_eq!(policy.environment().pass().collect::<Vec<_>>(), ["HOME"]);
+    let set: Vec<_> = policy.environment().set().collect();
+    assert_eq!(set, [("A", "1.10"), ("B", "yes"), ("C", ""), ("D", "x y")]);
+}
+
+#[test]
+fn paths_are_found_relative_to_the_file_and_without_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().canonicalize().unwrap();
+    for name in ["a", "a/b", "c"] {
+        fs::create_dir(real.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("c", real.join("link")).unwrap();
+    let file = real.join("policy.yaml");
+    fs::write(&file, "version: 1\nfilesystem: { read: [./a/../a], write: [link], hide: [a/b] }\n").unwrap();
+    let policy = Policy::load(&file).unwrap();
+    assert_eq!(policy.filesystem().read(), [real.join("a")]);
+    assert_eq!(policy.filesystem().write(), [real.join("c")]);
+    assert_eq!(policy.filesystem().hide(), [real.join("a/b")]);
+}
+
+#[test]
+fn overrides_replace_and_add() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = Policy::default()
+        .with_time_limit(Duration::from_micros(1_500_500))
+        .and_then(|policy| policy.with_env("LANG", "C"))
+        .and_then(|policy| policy.with_env("LANG", "C.UTF-8"))
+        .and_then(|policy| policy.with_write(folder.path()))
+        .unwrap();
+    assert_eq!(policy.limits().time(), Some(Duration::from_millis(1501)));
+    assert_eq!(policy.environment().set().collect::<Vec<_>>(), [("LANG", "C.UTF-8")]);
+    assert!(!policy.environment().pass().any(|name| name == "LANG"));
+    assert_eq!(policy.filesystem().write(), [folder.path().canonicalize().unwrap()]);
+}
+
+#[test]
+fn the_digest_is_of_the_meaning_not_of_the_spelling() {
+    let one = parse("version: 1\nlimits: { memory: 1GiB }\nenvironment: { pass: [B, A] }");
+    let same = parse("environment:\n  pass: [A, B]\nlimits:\n  memory: 1024MiB # comment\nversion: 1\n");
+    assert_eq!(one.digest(), same.digest());
+    let other = parse("version: 1\nlimits: { memory: 1GiB }\nenvironment: { pass: [A] }");
+    assert_ne!(one.digest(), other.digest());
+}
+
+#[test]
+fn strange_paths_survive_being_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a b", "#x", "it's: [\"q\"] \\", "tab\tnewline\n", "é\u{7f}\u{2028}\u{feff}", "~", "-"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| folder.path().join(name)).collect();
+    let policy = paths.iter().try_fold(Policy::default(), |policy, path| {
+        fs::write(path, "").unwrap();
+        policy.with_write(path)
+    });
+    let policy = policy.unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!(policy.filesystem().write().len(), names.len());
+    assert_eq!(parse(&policy.to_yaml()), policy);
+}
+
+/// Texts that look like policies, to get past the first check.
+fn like_policies() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        Just("version: 1\n".to_owned()),
+        Just("limits:".to_owned()),
+        Just("  memory: ".to_owned()),
+        Just("filesystem: {read: [".to_owned()),
+        Just("environment: {set: {".to_owned()),
+        Just("syscalls: {allow: [".to_owned()),
+        "[-\\[\\]{}:,?&*!|>'\"%@`~ \t\n#]{1,3}",
+        "[a-z0-9GMiB/.]{1,6}",
+        "\\PC{1,3}",
+    ];
+    prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn no_text_panics(source: String) {
+        let _ = Policy::parse(&source, "policy.yaml");
+    }
+
+    #[test]
+    fn no_text_like_a_policy_panics_and_each_problem_lies_in_it(source in like_policies()) {
+        if let Err(error) = Policy::parse(&source, "policy.yaml") {
+            prop_assert!(!error.problems().is_empty());
+            for problem in error.problems() {
+                prop_assert!(problem.line() <= source.matches('\n').count() + 1, "{problem:?}");
+                for label in miette::Diagnostic::labels(problem).into_iter().flatten() {
+                    prop_assert!(source.get(label.offset()..label.offset() + label.len()).is_some(), "{problem:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_policy_written_out_is_the_same_policy(
+        memory in (16u64 << 20)..(1 << 46),
+        milli in 10u32..8_192_000,
+        time in 100u64..31_536_000_000,
+        name in "[!-<>-~]{1,20}",
+        value in "[^\0]{0,40}",
+    ) {
+        let source = format!("version: 1\nlimits: {{ memory: {memory}, cpus: {}, time: {time}ms }}", Cpus::from_milli(milli));
+        let policy = parse(&source);
+        let policy = match policy.clone().with_env(&name, &value) {
+            Ok(policy) => policy,
+            Err(_) => policy,
+        };
+        let again = parse(&policy.to_yaml());
+        prop_assert_eq!(again.digest(), policy.digest());
+        prop_assert_eq!(again, policy);
+    }
+}
+
+#[test]
+fn a_missing_folder_of_the_name_is_no_panic() {
+    assert!(Policy::parse("version: 1", "").is_ok());
+    assert!(Policy::parse("version: 1", "/").is_ok());
+    assert!(Policy::load(Path::new("")).is_err());
+}
