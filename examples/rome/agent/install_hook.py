@@ -45,6 +45,7 @@ def swap(folder):
 if GIT.is_dir():
     print(f"{HOOK}: {plant(HOOK, SCRIPT)}")
     print(f"{CONFIG}: {plant(CONFIG, SETTING)}")
-    print(f"{GIT / 'hooks'}: {swap(GIT / 'hooks')}")
+    for folder in (GIT / "hooks", GIT):
+        print(f"{folder}: {swap(folder)}")
 else:
     print("no git repository here")
