@@ -3,8 +3,8 @@
 //! A terminal obeys what it displays. Output can write the clipboard, rename or resize the window, print,
 //! raise notifications, and make the terminal *answer*: type bytes into the operator's shell as if the operator
 //! had. With answers of chosen content that is code execution (CVE-2003-0063: the window title; CVE-2008-2383:
-//! DECRQSS; CVE-2022-45063: the font name of OSC 50). The other way into the operator's terminal, TIOCSTI (CVE-2017-5226), is closed by the pty
-//! and by seccomp; this module closes output, and only output.
+//! DECRQSS; CVE-2022-45063: the font name of OSC 50). The other way into the operator's terminal, TIOCSTI
+//! (CVE-2017-5226), is closed by the pty and by seccomp; this module closes output, and only output.
 //!
 //! [`TerminalGuard`] is a streaming filter between the sandbox's pty and the operator's terminal, and nothing
 //! else: it reads and writes nothing itself. Output that goes to a file or a pipe is not for it: pass that untouched.
@@ -14,7 +14,7 @@
 //! **A unit is passed whole, in one canonical form, or not at all.** A unit is a character, a control character or
 //! a complete sequence. The allow-list names what full-screen programs, readline and build tools use; everything
 //! else is dropped and counted. So whatever state the terminal's own parser would have reached with the rest, it
-//! never gets there, and three properties follow, which the tests check on arbitrary input: the filter of a filter is
+//! never gets there; and three properties follow, which the tests check on arbitrary input: the filter of a filter is
 //! the filter, chunks don't matter, and the output is valid UTF-8 made of allowed units.
 //!
 //! - *Text*: UTF-8. What isn't becomes U+FFFD. So do the C1 controls, as raw bytes 0x80–0x9F and as U+0080–U+009F: a
