@@ -166,7 +166,8 @@ fn test(condition: Condition, rest: usize) -> Vec<Instruction> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seccomp::rules::{Loosening, rules};
+    use crate::seccomp::rules::rules;
+    use policy::Loosening;
     use std::collections::BTreeSet;
 
     /// Runs a program as the kernel would.

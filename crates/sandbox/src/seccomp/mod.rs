@@ -16,7 +16,7 @@ pub struct Filter(Vec<u8>);
 
 impl Filter {
     /// The filter of a call, with the loosenings that a policy asked for.
-    pub fn for_calls(loosened: &BTreeSet<rules::Loosening>) -> Self {
+    pub fn for_calls(loosened: &BTreeSet<policy::Loosening>) -> Self {
         Self(compile::compile(&rules::rules(loosened)))
     }
 

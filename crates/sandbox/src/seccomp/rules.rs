@@ -6,16 +6,8 @@
 //! `arch/x86/entry/syscalls/syscall_64.tbl`, seccomp(2), and the lists that container runtimes ship.
 
 use libc::c_long;
+use policy::Loosening;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a policy may loosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Loosening {
-    /// `ptrace` and its kin, on the sandbox's own processes: for debuggers.
-    Ptrace,
-    /// Any `personality`, such as switching address randomisation off.
-    Personality,
-}
 
 /// What the kernel does with a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,14 +74,14 @@ pub fn rules(loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
     set(&[libc::SYS_prctl], prctl());
     set(&[libc::SYS_mknod], mknod(1));
     set(&[libc::SYS_mknodat], mknod(2));
-    set(&[libc::SYS_personality], personality());
+    set(&[libc::SYS_personality], personality(&[]));
     let mut inspect = Rule::from(Action::Ask);
     if loosened.contains(&Loosening::Ptrace) {
         inspect = Action::Allow.into();
     }
     set(INSPECTION, inspect);
     if loosened.contains(&Loosening::Personality) {
-        set(&[libc::SYS_personality], Action::Allow.into());
+        set(&[libc::SYS_personality], personality(&[libc::ADDR_NO_RANDOMIZE]));
     }
     rules
 }
@@ -174,11 +166,11 @@ fn mknod(mode: u32) -> Rule {
     Rule { cases, otherwise: Action::Allow }
 }
 
-/// Reading it, and plain Linux with or without the 32-bit-address and no-randomisation bits off.
-fn personality() -> Rule {
+/// Reading it, plain Linux, and what was loosened. Others change how the kernel treats memory and signals.
+fn personality(loosened: &[i32]) -> Rule {
     const READ: i32 = -1;
-    let cases = [READ, 0].map(|value| (vec![is(0, value)], Action::Allow)).into();
-    Rule { cases, otherwise: Action::Ask }
+    let allowed = [READ, 0].iter().chain(loosened);
+    Rule { cases: allowed.map(|value| (vec![is(0, *value)], Action::Allow)).collect(), otherwise: Action::Ask }
 }
 
 /// Watched: they are decided or let through by the supervisor, call by call.

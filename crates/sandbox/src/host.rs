@@ -1,0 +1,57 @@
+//! What this host gives: who we are on it, and which controls its kernel has.
+
+use crate::sys;
+use std::fs;
+use std::path::PathBuf;
+
+/// Facts about the host that do not change while a supervisor lives.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The kernel's release.
+    pub kernel: String,
+    /// Our user id.
+    pub uid: u32,
+    /// Our group id.
+    pub gid: u32,
+    /// Whether we may do without a user's restrictions: mount for others, map any ids.
+    pub privileged: bool,
+    /// The version of Landlock; 0 if there is none.
+    pub landlock: u32,
+    /// The home folder of our user, if it has one.
+    pub home: Option<PathBuf>,
+    /// The name of our user.
+    pub user: String,
+}
+
+impl Host {
+    /// Looks at the host.
+    pub fn look() -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        let account = account(uid);
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        Self {
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            uid,
+            gid: rustix::process::getegid().as_raw(),
+            privileged: uid == 0 && has_admin_capability(),
+            landlock: sys::mount::landlock_version(),
+            home: home.or_else(|| account.as_ref().map(|account| account.1.clone())),
+            user: account.map_or_else(|| format!("user{uid}"), |account| account.0),
+        }
+    }
+}
+
+fn has_admin_capability() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// The name and the home of a user, from `/etc/passwd`.
+fn account(uid: u32) -> Option<(String, PathBuf)> {
+    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        let found = fields.get(2)?.parse() == Ok(uid);
+        found.then(|| Some((fields.first()?.to_string(), PathBuf::from(fields.get(5)?))))?
+    })
+}

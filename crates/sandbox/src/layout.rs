@@ -1,0 +1,430 @@
+//! From a policy, an image and a workspace to a plan: what is where inside.
+//!
+//! ```text
+//! /            a tmpfs, read-only, that holds mount points and a few written files
+//! /usr …       the image, read-only
+//! /tmp /run … and the home: the scratch layer, one bounded tmpfs for all of them
+//! the workspace, at its own path: the host's folder, read-write, with protected files in it
+//! /proc /dev   the sandbox's own
+//! ```
+
+use crate::host::Host;
+use crate::ids::Ids;
+use crate::image::host::{self as host_image, Part};
+use crate::plan::{Attributes, FileIdentity, Plan};
+use crate::toolchains::Toolchains;
+use crate::workspace::Workspace;
+use crate::{landlock, seccomp::Filter};
+use policy::Policy;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A host path that can't be shown inside.
+#[derive(Debug, Error)]
+pub enum LayoutError {
+    /// It could not be opened.
+    #[error("cannot show {path} in the sandbox: {errno}", path = path.display())]
+    Unreachable {
+        /// The path on the host.
+        path: PathBuf,
+        /// Why.
+        errno: rustix::io::Errno,
+    },
+    /// A socket or pipe leads to a process of the host.
+    #[error(
+        "cannot show {path} in the sandbox: it is a socket, a pipe or a device, and leads out; \
+         take it off the policy's lists", path = .0.display()
+    )]
+    LeadsOut(PathBuf),
+}
+
+/// Where the scratch layer appears, and the name of its folder in the scratch file system.
+#[derive(Clone, Debug)]
+struct Area {
+    inside: PathBuf,
+    folder: PathBuf,
+    mode: u32,
+}
+
+/// A mount that the supervisor prepares when the ids are mapped: the init finds it by its place in the list.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) source: OwnedFd,
+    pub(crate) path: PathBuf,
+    pub(crate) map_ids: bool,
+}
+
+/// What the parts of a start agree on.
+pub(crate) struct Blueprint<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) policy: &'a Policy,
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) toolchains: &'a Toolchains,
+    pub(crate) parts: &'a [Part],
+    pub(crate) ids: &'a Ids,
+    pub(crate) home: &'a Path,
+    pub(crate) filter: &'a Filter,
+    pub(crate) canary: &'a Path,
+    pub(crate) canary_socket: &'a [u8],
+    pub(crate) broken: crate::broken::Broken,
+}
+
+/// A plan, and the mounts that it counts on.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) plan: Plan,
+    pub(crate) prepared: Vec<Prepared>,
+}
+
+/// Something to mount, once all mount points are made.
+struct Bind {
+    source: Source,
+    target: PathBuf,
+    attributes: Attributes,
+}
+
+enum Source {
+    Path(PathBuf, FileIdentity),
+    Prepared(u64, PathBuf),
+    Scratch(PathBuf),
+}
+
+/// Number of inodes of the scratch layer for each MiB of it: files of 4 KiB fill it either way.
+const INODES_PER_MIB: u64 = 256;
+const FOLDER: u32 = 0o755;
+const SHARED_FOLDER: u32 = 0o1777;
+
+pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
+    let mut draft = Draft::new(blueprint);
+    draft.begin();
+    draft.image()?;
+    draft.devices()?;
+    draft.home()?;
+    draft.granted()?;
+    draft.place(blueprint.workspace.host(), blueprint.workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+    draft.mount_all();
+    draft.hidden();
+    draft.pins();
+    draft.finish();
+    Ok(Layout { plan: draft.plan, prepared: draft.prepared })
+}
+
+/// Whose permissions count on a host path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The image: what everybody may read.
+    Image,
+    /// The operator named it: what the owner of the workspace may do.
+    Granted,
+}
+
+struct Draft<'a> {
+    blueprint: &'a Blueprint<'a>,
+    plan: Plan,
+    areas: Vec<Area>,
+    made: BTreeSet<PathBuf>,
+    binds: Vec<Bind>,
+    prepared: Vec<Prepared>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(blueprint: &'a Blueprint<'a>) -> Self {
+        let area = |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
+        let areas = vec![
+            area(Path::new("/tmp"), "s/tmp", SHARED_FOLDER),
+            area(Path::new("/var/tmp"), "s/var-tmp", SHARED_FOLDER),
+            area(Path::new("/run"), "s/run", FOLDER),
+            area(Path::new("/dev/shm"), "s/shm", SHARED_FOLDER),
+            area(blueprint.home, "s/home", 0o700),
+        ];
+        let (plan, made, binds, prepared) = (Plan::default(), BTreeSet::new(), Vec::new(), Vec::new());
+        Self { blueprint, plan, areas, made, binds, prepared }
+    }
+
+    fn begin(&mut self) {
+        let limits = self.blueprint.policy.limits();
+        let scratch = limits.scratch().as_u64();
+        let ids = self.blueprint.ids;
+        if !self.blueprint.broken.is("mounts") {
+            self.plan.mounts_private();
+        }
+        self.plan.identity(ids.uid, ids.gid, ids.is_range());
+        self.plan.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
+        for area in self.areas.clone() {
+            self.folder_above(&area.inside);
+            self.plan.folder(area.mode, &area.folder);
+            self.point(&area.inside, true);
+            self.binds.push(Bind {
+                source: Source::Scratch(area.folder),
+                target: area.inside,
+                attributes: Attributes::SAFE,
+            });
+        }
+        self.plan.folder(0o555, Path::new("s/.empty-folder"));
+        self.plan.file(0o444, Path::new("s/.empty-file"), b"");
+        self.plan.folder(SHARED_FOLDER, Path::new("s/.boundary"));
+        self.point(Path::new("/.boundary"), true);
+        self.binds.push(Bind {
+            source: Source::Scratch("s/.boundary".into()),
+            target: "/.boundary".into(),
+            attributes: Attributes::SAFE.and(Attributes::NO_EXECUTION),
+        });
+    }
+
+    fn image(&mut self) -> Result<(), LayoutError> {
+        for part in self.blueprint.parts {
+            match part {
+                Part::Shared { path, .. } => {
+                    self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Image)?;
+                }
+                Part::Link { path, target } => {
+                    self.folder_above(path);
+                    self.plan.link(&skeleton(path), target);
+                }
+            }
+        }
+        self.accounts();
+        Ok(())
+    }
+
+    fn accounts(&mut self) {
+        let Blueprint { ids, host, home, .. } = *self.blueprint;
+        let (users, groups) = host_image::accounts(ids.uid, ids.gid, ids.user_name(host), home);
+        let files = [
+            ("passwd", users),
+            ("group", groups),
+            ("hostname", format!("{HOST_NAME}\n")),
+            ("hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost ip6-localhost\n")),
+            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
+            ("resolv.conf", "# There is no network.\n".to_owned()),
+        ];
+        for (name, content) in files {
+            let path = Path::new("/etc").join(name);
+            self.folder_above(&path);
+            self.plan.file(0o644, &skeleton(&path), content.as_bytes());
+        }
+    }
+
+    fn devices(&mut self) -> Result<(), LayoutError> {
+        for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+            let path = Path::new("/dev").join(name);
+            self.place(&path, &path, Attributes::DEVICE, Trust::Image)?;
+        }
+        let links = [
+            ("fd", "/proc/self/fd"),
+            ("stdin", "/proc/self/fd/0"),
+            ("stdout", "/proc/self/fd/1"),
+            ("stderr", "/proc/self/fd/2"),
+            ("ptmx", "pts/ptmx"),
+        ];
+        for (name, target) in links {
+            self.plan.link(&skeleton(&Path::new("/dev").join(name)), Path::new(target));
+        }
+        self.point(Path::new("/dev/pts"), true);
+        self.point(Path::new("/proc"), true);
+        Ok(())
+    }
+
+    fn home(&mut self) -> Result<(), LayoutError> {
+        for path in &self.blueprint.toolchains.shown {
+            self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Granted)?;
+        }
+        Ok(())
+    }
+
+    fn granted(&mut self) -> Result<(), LayoutError> {
+        let files = self.blueprint.policy.filesystem();
+        for path in files.read() {
+            self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Granted)?;
+        }
+        for path in files.write() {
+            self.place(path, path, Attributes::SAFE, Trust::Granted)?;
+        }
+        Ok(())
+    }
+
+    /// A host path becomes visible: makes its mount point now, and mounts it later.
+    fn place(&mut self, source: &Path, target: &Path, attributes: Attributes, trust: Trust) -> Result<(), LayoutError> {
+        let file = open(source)?;
+        let (identity, kind) = identify(&file).map_err(|errno| unreachable(source, errno))?;
+        let device = attributes == Attributes::DEVICE;
+        if !matches!(kind, FileType::Directory | FileType::RegularFile) && !device {
+            return Err(LayoutError::LeadsOut(source.to_owned()));
+        }
+        self.folder_above(target);
+        self.point(target, kind == FileType::Directory);
+        let source = if self.blueprint.host.privileged && trust == Trust::Granted {
+            self.prepared.push(Prepared { source: file, path: source.to_owned(), map_ids: true });
+            Source::Prepared(self.prepared.len() as u64, source.to_owned())
+        } else {
+            Source::Path(source.to_owned(), identity)
+        };
+        let attributes = if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
+        self.binds.push(Bind { source, target: target.to_owned(), attributes });
+        Ok(())
+    }
+
+    /// The place in the scratch file system that a mount point at `inside` needs; `None` where a mount that
+    /// comes earlier already has it.
+    fn ground(&self, inside: &Path) -> Option<PathBuf> {
+        let covered = |bind: &&Bind| inside != bind.target && inside.starts_with(&bind.target);
+        let cover = self.binds.iter().filter(covered).max_by_key(|bind| bind.target.components().count());
+        match cover.map(|bind| (&bind.source, &bind.target)) {
+            None => Some(skeleton(inside)),
+            Some((Source::Scratch(folder), target)) => Some(folder.join(inside.strip_prefix(target).ok()?)),
+            Some(_) => None,
+        }
+    }
+
+    fn folder_above(&mut self, inside: &Path) {
+        let above: Vec<_> = inside.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+        for path in above.into_iter().rev() {
+            self.point(path, true);
+        }
+    }
+
+    fn point(&mut self, inside: &Path, folder: bool) {
+        let Some(ground) = self.ground(inside) else { return };
+        if !self.made.insert(ground.clone()) {
+            return;
+        }
+        if folder {
+            self.plan.folder(FOLDER, &ground);
+        } else {
+            self.plan.file(0o644, &ground, b"");
+        }
+    }
+
+    fn mount_all(&mut self) {
+        let mut binds = std::mem::take(&mut self.binds);
+        binds.sort_by_key(|bind| bind.target.components().count());
+        for bind in &binds {
+            let target = relative(&bind.target);
+            match &bind.source {
+                Source::Path(path, identity) => self.plan.bind_path(bind.attributes, *identity, path, target),
+                Source::Prepared(index, path) => self.plan.bind_fd(bind.attributes, index - 1, path, target),
+                Source::Scratch(folder) => self.plan.bind_scratch(bind.attributes, folder, target),
+            }
+        }
+        self.binds = binds;
+        self.plan.proc(Path::new("proc"));
+        self.plan.terminals(Path::new("dev/pts"));
+    }
+
+    /// Covers what must not be seen: by name, whether it is there or not.
+    fn hidden(&mut self) {
+        let cover = Attributes::READ_ONLY.and(Attributes::SAFE).and(Attributes::NO_EXECUTION).and(Attributes::OPTIONAL);
+        for name in ["kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"] {
+            let target = Path::new("proc").join(name);
+            self.plan.bind_scratch(cover, Path::new("s/.empty-file"), &target);
+        }
+        let hidden = self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
+        for path in hidden {
+            let Some(inside) = self.inside(path) else { continue };
+            let empty = if path.is_dir() { "s/.empty-folder" } else { "s/.empty-file" };
+            self.plan.bind_scratch(cover, Path::new(empty), relative(&inside));
+        }
+    }
+
+    /// Where a host path shows inside, if it does.
+    fn inside(&self, host: &Path) -> Option<PathBuf> {
+        let workspace = self.blueprint.workspace;
+        match host.strip_prefix(workspace.host()) {
+            Ok(rest) => Some(workspace.inside().join(rest)),
+            Err(_) => self.binds.iter().any(|bind| host.starts_with(&bind.target)).then(|| host.to_owned()),
+        }
+    }
+
+    fn pins(&mut self) {
+        let workspace = self.blueprint.workspace;
+        for (name, writable) in workspace.pins() {
+            let attributes = if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
+            self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
+        }
+        self.plan.pin(Attributes::READ_ONLY.and(Attributes::RECURSIVE), Path::new("proc"), Path::new("sys"));
+    }
+
+    fn finish(&mut self) {
+        let blueprint = self.blueprint;
+        let broken = &blueprint.broken;
+        if !broken.is("read-only-root") {
+            self.plan.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
+        }
+        self.plan.enter();
+        self.plan.host_name(HOST_NAME);
+        self.plan.loopback();
+        self.limits();
+        if !broken.is("capabilities") {
+            self.plan.capabilities();
+        }
+        if !broken.is("landlock") {
+            self.landlock();
+        }
+        self.plan.call_filter(blueprint.filter.as_bytes());
+        self.plan.prove(blueprint.canary, blueprint.canary_socket);
+        self.plan.done();
+    }
+
+    fn limits(&mut self) {
+        let limits = self.blueprint.policy.limits();
+        let files = limits.open_files();
+        self.plan.limit(libc::RLIMIT_NOFILE, files, files);
+        self.plan.limit(libc::RLIMIT_CORE, 0, 0);
+        if !self.blueprint.ids.is_range() {
+            let processes = u64::from(limits.pids());
+            self.plan.limit(libc::RLIMIT_NPROC, processes, processes);
+        }
+    }
+
+    fn landlock(&mut self) {
+        let abi = self.blueprint.host.landlock;
+        if abi == 0 {
+            return;
+        }
+        self.plan.landlock(landlock::handled_files(abi), 0, landlock::scopes(abi));
+        self.plan.landlock_path(landlock::read(abi), Path::new("/"));
+        for path in ["/dev", "/proc"] {
+            self.plan.landlock_path(landlock::use_devices(abi), Path::new(path));
+        }
+        for area in &self.areas {
+            self.plan.landlock_path(landlock::write(abi), &area.inside);
+        }
+        self.plan.landlock_path(landlock::write(abi), self.blueprint.workspace.inside());
+        for path in self.blueprint.policy.filesystem().write() {
+            let rights = if path.is_dir() { u64::MAX } else { landlock::FILE_RIGHTS };
+            self.plan.landlock_path(landlock::write(abi) & rights, path);
+        }
+        self.plan.landlock_enter();
+    }
+}
+
+/// The sandbox's host name.
+const HOST_NAME: &str = "sandbox";
+
+/// The place of a path of the root in the scratch file system.
+fn skeleton(inside: &Path) -> PathBuf {
+    Path::new("r").join(relative(inside))
+}
+
+fn relative(inside: &Path) -> &Path {
+    inside.strip_prefix("/").unwrap_or(inside)
+}
+
+fn unreachable(path: &Path, errno: rustix::io::Errno) -> LayoutError {
+    LayoutError::Unreachable { path: path.to_owned(), errno }
+}
+
+fn open(path: &Path) -> Result<OwnedFd, LayoutError> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| unreachable(path, errno))
+}
+
+fn identify(file: &OwnedFd) -> rustix::io::Result<(FileIdentity, FileType)> {
+    let _ = (AtFlags::empty(), StatxFlags::BASIC_STATS);
+    let stat = rustix::fs::fstat(file)?;
+    let identity = FileIdentity { device: stat.st_dev, inode: stat.st_ino };
+    Ok((identity, FileType::from_raw_mode(stat.st_mode)))
+}

@@ -1,0 +1,154 @@
+//! The workspace: the one folder of the host that a sandbox may write.
+//!
+//! Files in it that the host would later execute on its own, by opening the folder, entering it or using
+//! git in it, are read-only. Since a file is also replaced by renaming a folder above it, each folder between the
+//! workspace and a protected file is a mount of its own, which can't be renamed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Protected: what the operator's shell, git or editor executes without being asked.
+const PROTECTED: &[&str] = &[
+    ".bash_login",
+    ".bash_profile",
+    ".bashrc",
+    ".claude",
+    ".cursor",
+    ".devcontainer",
+    ".direnv",
+    ".envrc",
+    ".git/config",
+    ".git/config.worktree",
+    ".git/hooks",
+    ".gitconfig",
+    ".husky",
+    ".idea",
+    ".mcp.json",
+    ".profile",
+    ".vscode",
+    ".zprofile",
+    ".zshenv",
+    ".zshrc",
+];
+
+/// A folder of the host, and where it is inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    host: PathBuf,
+    inside: PathBuf,
+}
+
+/// Why a folder can't be a workspace.
+#[derive(Debug, Error)]
+pub enum WorkspaceError {
+    /// It can't be found.
+    #[error("cannot use {path} as the workspace: {source}", path = path.display())]
+    Unreachable {
+        /// As it was given.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is a file.
+    #[error("cannot use {path} as the workspace: it is not a folder", path = .0.display())]
+    NotAFolder(PathBuf),
+    /// It would open what must stay closed.
+    #[error("cannot use {path} as the workspace: {reason}; choose a project folder with --workspace", path = path.display())]
+    TooMuch {
+        /// As it was found.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The place inside is taken or no place.
+    #[error("cannot show the workspace at {path}: {reason}", path = path.display())]
+    BadPlace {
+        /// As it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// Folders whose whole content is the system's or every user's.
+const SYSTEM: &[&str] =
+    &["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr", "/var"];
+
+impl Workspace {
+    /// The folder `host`, at `inside` (by default at its own place).
+    pub fn new(host: &Path, inside: Option<&Path>, home: Option<&Path>) -> Result<Self, WorkspaceError> {
+        let found = host
+            .canonicalize()
+            .map_err(|source| WorkspaceError::Unreachable { path: host.to_owned(), source })?;
+        if !found.is_dir() {
+            return Err(WorkspaceError::NotAFolder(found));
+        }
+        if let Some(reason) = too_much(&found, home) {
+            return Err(WorkspaceError::TooMuch { path: found, reason });
+        }
+        let inside = inside.map_or_else(|| found.clone(), Path::to_owned);
+        check_place(&inside)?;
+        Ok(Self { host: found, inside })
+    }
+
+    /// Where it is on the host.
+    pub fn host(&self) -> &Path {
+        &self.host
+    }
+
+    /// Where it is inside.
+    pub fn inside(&self) -> &Path {
+        &self.inside
+    }
+
+    /// What in it is protected now, folders above each first: the name, and whether it may still be written.
+    pub fn pins(&self) -> Vec<(PathBuf, bool)> {
+        let mut pins = Vec::new();
+        for name in PROTECTED.iter().map(Path::new) {
+            if !exists(&self.host.join(name)) {
+                continue;
+            }
+            if let Some(folder) = name.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                if !pins.iter().any(|(pin, _)| pin == folder) {
+                    pins.push((folder.to_owned(), true));
+                }
+            }
+            pins.push((name.to_owned(), false));
+        }
+        // A worktree or submodule has a file that names the repository.
+        if self.host.join(".git").is_file() {
+            pins.push((PathBuf::from(".git"), false));
+        }
+        pins
+    }
+
+    /// What would be protected but isn't there.
+    pub fn absent(&self) -> Vec<PathBuf> {
+        PROTECTED.iter().map(PathBuf::from).filter(|name| !exists(&self.host.join(name))).collect()
+    }
+}
+
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn too_much(found: &Path, home: Option<&Path>) -> Option<&'static str> {
+    if SYSTEM.iter().any(|system| found == Path::new(system)) {
+        return Some("it holds the system's own files");
+    }
+    let home = home.and_then(|home| home.canonicalize().ok())?;
+    home.starts_with(found).then_some("it holds your home folder, and with it your credentials")
+}
+
+fn check_place(inside: &Path) -> Result<(), WorkspaceError> {
+    let bad = |reason| Err(WorkspaceError::BadPlace { path: inside.to_owned(), reason });
+    if !inside.is_absolute() || inside.components().any(|part| part == std::path::Component::ParentDir) {
+        return bad("it must be an absolute path without `..`");
+    }
+    let taken = ["/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr/bin", "/usr/lib"];
+    if inside == Path::new("/") || taken.iter().any(|taken| inside.starts_with(taken)) {
+        return bad("the system's own files are there");
+    }
+    Ok(())
+}
