@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::forbidden::{self, Grant};
 use crate::problem::{Problem, ProblemKind, Problems, quoted};
 
+/// `PATH_MAX` of Linux.
+const LONGEST: usize = 4096;
+
 /// The host as a policy sees it.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -82,6 +85,12 @@ impl Host {
         };
         if text.is_empty() || text.contains('\0') {
             return wrong(format!("{} is not a path", quoted(text)), "write a file or a folder of this host");
+        }
+        if text.len() >= LONGEST {
+            return wrong(
+                format!("the path {} is too long", quoted(text)),
+                "a path has less than 4096 bytes",
+            );
         }
         let Some(tail) = text.strip_prefix('~') else {
             return Ok(self.base.join(text));

@@ -5,9 +5,9 @@
 //! easy to miss in a review, and without them no small text can grow into a large tree.
 //!
 //! The event parser is `granit-parser`, the one under `serde-saphyr`: no unsafe code, fuzzed, two small
-//! dependencies, byte spans on each event, limits on nesting. `serde-saphyr` itself was set aside: through serde
-//! only the first error is seen, and its wording is about Rust types. `saphyr-parser`, which it descends from,
-//! has no limit on nesting, and `marked-yaml` knows line and column of a node but not its end.
+//! dependencies, byte spans on each event, limits on all nesting. `serde-saphyr` itself was set aside: through
+//! serde only the first error is seen, and its wording is about Rust types. `saphyr-parser`, which it descends
+//! from, and `marked-yaml` on top of that count in characters and bound the nesting of flow collections only.
 
 use std::ops::Range;
 

@@ -80,6 +80,7 @@ golden! {
     environment_values: refused("environment: { pass: [LANG], set: { LANG: C, EMPTY: , LIST: [1], NUL: \"a\\0b\" } }");
     network: refused("network: { allow: [example.org] }");
     missing_paths: refused("filesystem: { read: [absent/file, /absent, dangling, ~ada/x, ''] }");
+    long_path: refused(&format!("filesystem: {{ read: [{}] }}", "a/".repeat(2048)));
     forbidden_paths: refused("filesystem:\n  read: [/, /proc/1, /run/docker.sock, /var/run/docker.sock, socket]\n  write: [/etc/passwd, /usr]\n  hide: [/proc]");
     contradictions: refused("filesystem:\n  read: [data, file]\n  write: [data/deep, file]\n  hide: [data]");
     same_path_twice: refused("filesystem: { read: [data, ./data/, link] }");
