@@ -22,7 +22,7 @@ pub(crate) const SCRATCH: RangeInclusive<Bytes> = Bytes::mebi(1)..=Bytes::mebi(6
 pub(crate) const OPEN_FILES: RangeInclusive<u64> = 64..=1_048_576;
 pub(crate) const OUTPUT: RangeInclusive<Bytes> = Bytes::new(4096)..=Bytes::mebi(1 << 20);
 
-/// What a run may use up; all of it together, not per call.
+/// What a run may use up; all calls together, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     memory: Bytes,

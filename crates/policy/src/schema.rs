@@ -79,7 +79,7 @@ fn limits() -> Value {
     };
     let milli = |milli: u32| f64::from(milli) / 1000.0;
     section(
-        "What a run may use up, all calls together.",
+        "What a run may use up; all calls together, unless said otherwise.",
         json!({
             "memory": size("Memory of all processes together.", default.memory().to_string()),
             "pids": {
