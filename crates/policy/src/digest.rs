@@ -119,11 +119,11 @@ mod tests {
     #[test]
     fn the_canonical_form_is_rfc_8785() {
         let text = String::from_utf8(canonical(&Policy::default())).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"{"environment":{"pass":["COLORTERM","LANG","LC_ALL","TERM","TZ"],"set":{}},"filesystem":{"hide":[],"read":[],"write":[]},"limits":{"cpus":2000,"memory":4294967296,"open_files":4096,"output":67108864,"pids":512,"scratch":2147483648,"time":1800000},"syscalls":{"allow":[]},"version":1}"#);
     }
 
     #[test]
     fn the_digest_of_the_defaults_does_not_drift() {
-        insta::assert_snapshot!(Policy::default().digest(), @"");
+        insta::assert_snapshot!(Policy::default().digest(), @"sha256:8c60bbf34f468a8fc84ce7f2266f2760f0d4e70fa216c037362dd5b893e48a70");
     }
 }

@@ -137,13 +137,8 @@ impl Resolved {
             let same = self.read.iter().find(|read| read.path == write.path);
             if let Some(read) = same {
                 let what = format!("{} is listed for reading and for writing", shown(&write.path));
-                contradiction(
-                    problems,
-                    what,
-                    write,
-                    read,
-                    "`write` includes reading; remove the other entry",
-                );
+                let help = "`write` includes reading; remove the other entry";
+                contradiction(problems, what, (write, "write"), (read, "read"), help);
             }
         }
         for (list, name) in [(&self.read, "read"), (&self.write, "write")] {
@@ -165,7 +160,7 @@ impl Resolved {
             } else {
                 format!("{path} is in `{name}`, but lies in {}, which is hidden", shown(&hide.path))
             };
-            contradiction(problems, what, entry, hide, "remove one of the two entries");
+            contradiction(problems, what, (entry, name), (hide, "hide"), "remove one of the two entries");
         }
     }
 
@@ -202,8 +197,8 @@ impl Resolved {
 fn refuse_repeats(list: &[Entry], name: &str, problems: &mut Problems) {
     let mut seen = std::collections::HashMap::new();
     for entry in list {
-        let Some(first) = seen.insert(&entry.path, entry) else { continue };
-        let Some(span) = &entry.span else { continue };
+        let first = *seen.entry(&entry.path).or_insert(entry);
+        let Some(span) = entry.span.as_ref().filter(|_| !std::ptr::eq(first, entry)) else { continue };
         let what = format!("{} is listed twice in `{name}`", shown(&entry.path));
         let problem = Problem::new(ProblemKind::Duplicate, span, what).label("again here");
         let problem = match &first.span {
@@ -214,16 +209,20 @@ fn refuse_repeats(list: &[Entry], name: &str, problems: &mut Problems) {
     }
 }
 
-fn contradiction(problems: &mut Problems, what: String, one: &Entry, other: &Entry, help: &str) {
-    let (Some(span), second) = (match (&one.span, &other.span) {
-        (Some(span), second) => (Some(span), second.as_ref()),
-        (None, second) => (second.as_ref(), None),
-    }) else {
-        return;
-    };
-    let problem = Problem::new(ProblemKind::Contradiction, span, what).label("this");
-    let problem = match second {
-        Some(second) => problem.also(second, "against this"),
+/// Notes two entries, each with the list it is in, that can't both hold.
+fn contradiction(
+    problems: &mut Problems,
+    what: String,
+    one: (&Entry, &str),
+    other: (&Entry, &str),
+    help: &str,
+) {
+    let mut places = [one, other].into_iter().filter_map(|(entry, list)| Some((entry.span.as_ref()?, list)));
+    // One of the two stands in the text at hand: what was there before was checked already.
+    let Some((span, list)) = places.next() else { return };
+    let problem = Problem::new(ProblemKind::Contradiction, span, what).label(format!("in `{list}`"));
+    let problem = match places.next() {
+        Some((span, list)) => problem.also(span, format!("in `{list}`")),
         None => problem,
     };
     problems.add(problem.with_help(help));

@@ -36,6 +36,10 @@ const MACHINE: &[(&str, &str)] = &[
     ("/run/user", "the services of the desktop and the key agents listen there"),
 ];
 
+/// Folders where programs of the operator leave their sockets (X11, tmux, agents), among other things. A read-only
+/// mount doesn't keep anyone from connecting. What lies in them can be granted by name.
+const SHARED: [&str; 2] = ["/tmp", "/var/tmp"];
+
 /// Credentials in the home folder.
 const CREDENTIALS: &[&str] = &[
     ".aws",
@@ -116,6 +120,9 @@ pub(crate) fn refusal(
     if let Some(kernel) = KERNEL.iter().find(|kernel| path.starts_with(kernel)) {
         return Some(format!("the sandbox has a `{kernel}` of its own"));
     }
+    if let Some(shared) = SHARED.iter().find(|shared| Path::new(shared).starts_with(path)) {
+        return Some(format!("programs of the operator have their sockets in `{shared}`"));
+    }
     let machine = MACHINE.iter().map(|(secret, reason)| (PathBuf::from(secret), *reason));
     let credentials = under(home, CREDENTIALS).map(|secret| (secret, "it holds credentials"));
     for (secret, reason) in machine.chain(credentials) {
@@ -183,10 +190,23 @@ mod tests {
 
     #[test]
     fn the_kernel_and_the_services_of_the_host_are_never_granted() {
-        for path in ["/", "/proc", "/proc/1", "/sys", "/dev/kvm", "/run/docker.sock", "/run", "/etc/shadow"] {
+        for path in [
+            "/",
+            "/proc",
+            "/proc/1",
+            "/sys",
+            "/dev/kvm",
+            "/run/docker.sock",
+            "/run",
+            "/etc/shadow",
+            "/tmp",
+            "/var",
+        ] {
             assert!(refused(path, Grant::Read), "{path}");
         }
-        for path in ["/process", "/run/media/ada", "/usr/share", "/srv", "/etc/hosts", "/home/ada/src"] {
+        for path in
+            ["/process", "/run/media/ada", "/tmp/x", "/usr/share", "/srv", "/etc/hosts", "/home/ada/src"]
+        {
             assert!(!refused(path, Grant::Read), "{path}");
         }
     }

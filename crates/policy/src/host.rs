@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::forbidden::{self, Grant};
 use crate::problem::{Problem, ProblemKind, Problems, quoted};
 
+/// `PATH_MAX` of Linux.
+const LONGEST: usize = 4096;
+
 /// The host as a policy sees it.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -82,6 +85,12 @@ impl Host {
         };
         if text.is_empty() || text.contains('\0') {
             return wrong(format!("{} is not a path", quoted(text)), "write a file or a folder of this host");
+        }
+        if text.len() >= LONGEST {
+            return wrong(
+                format!("the path {} is too long", quoted(text)),
+                "a path has less than 4096 bytes",
+            );
         }
         let Some(tail) = text.strip_prefix('~') else {
             return Ok(self.base.join(text));
@@ -161,11 +170,58 @@ fn missing(text: &str, path: &Path, error: &io::Error, span: &Range<usize>) -> P
     let meant = if Path::new(text).is_absolute() {
         String::new()
     } else {
-        format!("it means `{}`; ", path.display())
+        format!("it means {}; ", quoted(&path.to_string_lossy()))
     };
     match path.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok()) {
         Some(there) if there == path => problem.with_help("it is a symbolic link that leads nowhere"),
-        Some(there) => problem.with_help(format!("{meant}the path is there up to `{}`", there.display())),
+        Some(there) => {
+            problem.with_help(format!("{meant}the path is there up to {}", quoted(&there.to_string_lossy())))
+        }
         None => problem.with_help("create it or remove the entry"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A home folder with `.ssh/`, `.cargo/` without credentials, `src/` and `creds`, a link to `.ssh`.
+    fn host() -> (tempfile::TempDir, Host) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().canonicalize().unwrap();
+        for name in [".ssh", ".cargo", "src"] {
+            fs::create_dir(home.join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(".ssh", home.join("creds")).unwrap();
+        (folder, Host { base: home.join("src"), home: Some(home), policy: None })
+    }
+
+    fn granted(host: &Host, text: &str, grant: Grant, hidden: &[PathBuf]) -> Option<PathBuf> {
+        host.granted(text, grant, hidden, &(0..0), &mut Problems::default())
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_of_the_operator() {
+        let (folder, host) = host();
+        let home = folder.path().canonicalize().unwrap();
+        assert_eq!(granted(&host, "~/src", Grant::Write, &[]), Some(home.join("src")));
+        assert_eq!(granted(&host, ".", Grant::Read, &[]), Some(home.join("src")));
+        assert_eq!(granted(&host, "~//src/../.cargo", Grant::Read, &[]), Some(home.join(".cargo")));
+        let homeless = Host { home: None, ..host };
+        assert_eq!(granted(&homeless, "~/src", Grant::Read, &[]), None);
+    }
+
+    #[test]
+    fn credentials_are_not_granted_under_any_name() {
+        let (folder, host) = host();
+        let home = folder.path().canonicalize().unwrap();
+        for text in ["~/.ssh", "~/creds", "../creds", "~", "..", "~/src/../.ssh"] {
+            assert_eq!(granted(&host, text, Grant::Read, &[]), None, "{text}");
+        }
+        assert_eq!(granted(&host, "~", Grant::Read, &[home.join(".ssh")]), Some(home.clone()));
+        assert_eq!(granted(&host, "~", Grant::Write, &[home.join(".ssh")]), None);
+        assert_eq!(granted(&host, "~/.aws", Grant::Read, &[]), None);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const SCRATCH: RangeInclusive<Bytes> = Bytes::mebi(1)..=Bytes::mebi(6
 pub(crate) const OPEN_FILES: RangeInclusive<u64> = 64..=1_048_576;
 pub(crate) const OUTPUT: RangeInclusive<Bytes> = Bytes::new(4096)..=Bytes::mebi(1 << 20);
 
-/// What a run may use up; all of it together, not per call.
+/// What a run may use up; all calls together, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     memory: Bytes,
@@ -74,13 +74,13 @@ impl Limits {
         let mut limits = Self::default();
         for (key, value) in section::entries(node, "limits", problems) {
             match key.text.as_str() {
-                "memory" => set(&mut limits.memory, unit(value, "memory", MEMORY, problems)),
+                "memory" => set(&mut limits.memory, size(value, "memory", MEMORY, problems)),
                 "pids" => set(&mut limits.pids, count(value, "pids", PIDS, problems)),
-                "cpus" => set(&mut limits.cpus, unit(value, "cpus", CPUS, problems)),
+                "cpus" => set(&mut limits.cpus, cpus(value, problems)),
                 "time" => set(&mut limits.time, time(value, problems)),
-                "scratch" => set(&mut limits.scratch, unit(value, "scratch", SCRATCH, problems)),
+                "scratch" => set(&mut limits.scratch, size(value, "scratch", SCRATCH, problems)),
                 "open_files" => set(&mut limits.open_files, count(value, "open_files", OPEN_FILES, problems)),
-                "output" => set(&mut limits.output, unit(value, "output", OUTPUT, problems)),
+                "output" => set(&mut limits.output, size(value, "output", OUTPUT, problems)),
                 _ => problems.add(section::unknown_key(key, "`limits`", &KEYS)),
             }
         }
@@ -92,8 +92,9 @@ impl Limits {
         // Rounded up, so that a digest and `to_yaml` tell the limit that is enforced.
         let whole =
             Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
-        if let Some(time) = within_time(whole, span, problems) {
-            self.time = Some(time);
+        match within_time(whole, span) {
+            Ok(time) => self.time = Some(time),
+            Err(problem) => problems.add(problem),
         }
     }
 }
@@ -118,18 +119,24 @@ fn set<T>(limit: &mut T, value: Option<T>) {
     }
 }
 
-fn unit<T>(node: &Node, name: &str, range: RangeInclusive<T>, problems: &mut Problems) -> Option<T>
-where
-    T: std::str::FromStr<Err = UnitError> + PartialOrd + Display,
-{
+fn size(node: &Node, name: &str, range: RangeInclusive<Bytes>, problems: &mut Problems) -> Option<Bytes> {
     let scalar = section::text(node, name, problems)?;
-    match scalar.text.parse() {
-        Ok(value) => within(value, name, &range, &node.span, T::to_string, problems),
-        Err(error) => {
-            problems.add(wrong_unit(node, &error));
-            None
-        }
-    }
+    let bare = scalar.text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = scalar.text.parse().map_err(|error| wrong_unit(node, &error));
+    let value = value.and_then(|value| {
+        within(value, name, &range, &node.span, Bytes::to_string).map_err(|problem| match bare {
+            true => problem.with_help("a number without a unit counts bytes"),
+            false => problem,
+        })
+    });
+    value.map_err(|problem| problems.add(problem)).ok()
+}
+
+fn cpus(node: &Node, problems: &mut Problems) -> Option<Cpus> {
+    let scalar = section::text(node, "cpus", problems)?;
+    let value = scalar.text.parse().map_err(|error| wrong_unit(node, &error));
+    let value = value.and_then(|value| within(value, "cpus", &CPUS, &node.span, Cpus::to_string));
+    value.map_err(|problem| problems.add(problem)).ok()
 }
 
 fn count<T>(node: &Node, name: &str, range: RangeInclusive<T>, problems: &mut Problems) -> Option<T>
@@ -137,7 +144,7 @@ where
     T: std::str::FromStr + PartialOrd + Display,
 {
     let value = section::whole(node, name, problems)?;
-    within(value, name, &range, &node.span, T::to_string, problems)
+    within(value, name, &range, &node.span, T::to_string).map_err(|problem| problems.add(problem)).ok()
 }
 
 fn time(node: &Node, problems: &mut Problems) -> Option<Option<Duration>> {
@@ -145,17 +152,15 @@ fn time(node: &Node, problems: &mut Problems) -> Option<Option<Duration>> {
     if scalar.text == "none" {
         return Some(None);
     }
-    match parse_duration(&scalar.text) {
-        Ok(value) => within_time(value, &node.span, problems).map(Some),
-        Err(error) => {
-            problems.add(wrong_unit(node, &error));
-            None
-        }
-    }
+    let value = parse_duration(&scalar.text).map_err(|error| wrong_unit(node, &error));
+    let value = value.and_then(|value| {
+        within_time(value, &node.span).map_err(|problem| problem.with_help("write `none` for no limit"))
+    });
+    value.map(Some).map_err(|problem| problems.add(problem)).ok()
 }
 
-fn within_time(value: Duration, span: &Range<usize>, problems: &mut Problems) -> Option<Duration> {
-    within(value, "time", &TIME, span, |time| duration_text(*time), problems)
+fn within_time(value: Duration, span: &Range<usize>) -> Result<Duration, Problem> {
+    within(value, "time", &TIME, span, |time| duration_text(*time))
 }
 
 fn within<T: PartialOrd>(
@@ -164,24 +169,17 @@ fn within<T: PartialOrd>(
     range: &RangeInclusive<T>,
     span: &Range<usize>,
     write: impl Fn(&T) -> String,
-    problems: &mut Problems,
-) -> Option<T> {
-    if range.contains(&value) {
-        return Some(value);
-    }
-    let (side, bound) = if value < *range.start() { ("under", range.start()) } else { ("over", range.end()) };
-    let extreme = if side == "under" { "minimum" } else { "maximum" };
-    let message = format!("`{name}` of {} is {side} the {extreme} of {}", write(&value), write(bound));
-    let problem = Problem::new(ProblemKind::OutOfRange, span, message).label(format!(
-        "expected {} to {}",
-        write(range.start()),
-        write(range.end())
-    ));
-    problems.add(match name {
-        "time" => problem.with_help("write `none` for no limit"),
-        _ => problem,
-    });
-    None
+) -> Result<T, Problem> {
+    let text = write(&value);
+    let message = if value < *range.start() {
+        format!("`{name}` of {text} is under the minimum of {}", write(range.start()))
+    } else if value > *range.end() {
+        format!("`{name}` of {text} is over the maximum of {}", write(range.end()))
+    } else {
+        return Ok(value);
+    };
+    let expected = format!("expected {} to {}", write(range.start()), write(range.end()));
+    Err(Problem::new(ProblemKind::OutOfRange, span, message).label(expected))
 }
 
 fn wrong_unit(node: &Node, error: &UnitError) -> Problem {

@@ -103,7 +103,7 @@ impl Policy {
         let source = duration_text(time);
         let mut problems = Problems::default();
         self.limits.set_time(time, &(0..source.len()), &mut problems);
-        problems.or(self, "time limit", &source)
+        problems.or(self, "the time limit", &source)
     }
 
     /// This policy with one more environment variable set; it replaces one of that name, set or passed.
@@ -113,7 +113,7 @@ impl Policy {
     pub fn with_env(mut self, name: &str, value: &str) -> Result<Self, PolicyError> {
         let mut problems = Problems::default();
         self.environment.set_one(name, value, &(0..name.len()), &mut problems);
-        problems.or(self, "environment variable", name)
+        problems.or(self, "the environment variable", name)
     }
 
     /// This policy with one more path that can be written, relative to the current folder.
@@ -129,7 +129,7 @@ impl Policy {
         } else {
             problems.add(Problem::new(ProblemKind::WrongValue, &span, "the path is not UTF-8"));
         }
-        problems.or(self, "writable path", &text)
+        problems.or(self, "the writable path", &text)
     }
 
     fn read(source: &str, name: &str, host: &Host) -> Result<Self, PolicyError> {

@@ -215,7 +215,7 @@ impl Problems {
         let omitted = self.found.len().saturating_sub(SHOWN);
         self.found.truncate(SHOWN);
         self.found.iter_mut().for_each(|problem| problem.locate(source));
-        let source_text = NamedSource::new(name, Arc::from(source));
+        let source_text = NamedSource::new(name, Arc::from(shown(source)));
         Err(PolicyError::Refused { source_text, problems: self.found, omitted })
     }
 }
@@ -235,7 +235,25 @@ pub(crate) fn similar<'a>(written: &str, candidates: impl IntoIterator<Item = &'
 }
 
 fn escape(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+    if is_active(c) { c.escape_default().collect() } else { vec![c] }
+}
+
+/// The source as it can be shown: without what a terminal obeys, in as many bytes, so that places stay right.
+///
+/// A policy may come with a repository that nobody has looked at yet.
+fn shown(source: &str) -> String {
+    let replace = |c: char| match c.len_utf8() {
+        _ if matches!(c, '\n' | '\t' | '\r') || !is_active(c) => c,
+        1 => '?',
+        2 => '¿',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    source.chars().map(replace).collect()
+}
+
+/// Whether a terminal acts on a character: control characters, and those that turn the direction of text.
+fn is_active(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn write_refused(
@@ -246,7 +264,7 @@ fn write_refused(
 ) -> fmt::Result {
     let count = problems.len() + omitted;
     let noun = if count == 1 { "problem" } else { "problems" };
-    write!(f, "cannot accept the policy `{}`: {count} {noun}", source.name())?;
+    write!(f, "cannot accept {}: {count} {noun}", source.name())?;
     if *omitted > 0 {
         write!(f, ", the first {} of them shown", problems.len())?;
     }

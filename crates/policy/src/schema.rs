@@ -14,8 +14,9 @@ const NAME: &str = "^(?!AURELIAN_)[!-<>-~]+$";
 
 /// The JSON Schema (draft 2020-12) of a policy.
 ///
-/// It accepts what [`Policy::parse`](crate::Policy::parse) accepts, as far as a schema can tell: it doesn't know
-/// the host's paths, nor the least and the most of limits that carry a unit.
+/// An editor checks with it before [`Policy::parse`](crate::Policy::parse) does. It knows less: not the paths of
+/// the host, not the bounds of limits that carry a unit, not what contradicts what. Every value that `to_yaml` or
+/// the default text writes passes it.
 pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -78,7 +79,7 @@ fn limits() -> Value {
     };
     let milli = |milli: u32| f64::from(milli) / 1000.0;
     section(
-        "What a run may use up, all calls together.",
+        "What a run may use up; all calls together, unless said otherwise.",
         json!({
             "memory": size("Memory of all processes together.", default.memory().to_string()),
             "pids": {

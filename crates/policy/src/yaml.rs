@@ -5,18 +5,19 @@
 //! easy to miss in a review, and without them no small text can grow into a large tree.
 //!
 //! The event parser is `granit-parser`, the one under `serde-saphyr`: no unsafe code, fuzzed, two small
-//! dependencies, byte spans on each event, limits on nesting. `serde-saphyr` itself was set aside: through serde
-//! only the first error is seen, and its wording is about Rust types. `saphyr-parser`, which it descends from,
-//! has no limit on nesting, and `marked-yaml` knows line and column of a node but not its end.
+//! dependencies, byte spans on each event, limits on all nesting. `serde-saphyr` itself was set aside: through
+//! serde only the first error is seen, and its wording is about Rust types. `saphyr-parser`, which it descends
+//! from, and `marked-yaml` on top of that count in characters and bound the nesting of flow collections only.
 
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScanError, Span, StrInput, options};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScanError, Span, StrInput, options};
 
 use crate::problem::{Problem, ProblemKind, Problems, quoted};
 
 /// Levels of nesting accepted; a policy has three.
 const DEPTH: usize = 16;
+const LEVELS: &str = "a policy has three levels: section, key, value";
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -84,6 +85,7 @@ fn limits() -> Options {
         emit_comments: false,
         flow_nesting_limit: DEPTH,
         block_nesting_limit: DEPTH,
+        emit_anchor_events: true,
     }
 }
 
@@ -117,9 +119,11 @@ impl<'s> Builder<'s, '_> {
         let start = self.range(&span);
         if depth > DEPTH {
             let problem = Problem::new(ProblemKind::Syntax, &start, "the policy is nested too deep");
-            return Err(Box::new(problem.with_help("a policy has three levels: section, key, value")));
+            return Err(Box::new(problem.with_help(LEVELS)));
         }
-        self.refuse_properties(&event, &span);
+        if let Some(tag) = span.tag_span().filter(|_| event.tag().is_some()) {
+            self.refuse(&tag, "tags", "remove the tag; each key has one type");
+        }
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = style == granit_parser::ScalarStyle::Plain;
@@ -181,28 +185,34 @@ impl<'s> Builder<'s, '_> {
     }
 
     fn next(&mut self) -> Read<(Event<'s>, Span)> {
-        match self.parser.next() {
-            Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(Box::new(self.syntax(&error))),
-            None => Err(Box::new(Problem::new(ProblemKind::Syntax, &(0..0), "the policy ends unexpectedly"))),
+        loop {
+            match self.parser.next() {
+                Some(Ok((Event::Anchor(..), span))) => self.refuse(&span, "anchors", "write the value out"),
+                Some(Ok(next)) => return Ok(next),
+                Some(Err(error)) => return Err(Box::new(syntax(&error, self.source))),
+                None => {
+                    let end = self.source.len()..self.source.len();
+                    return Err(Box::new(Problem::new(
+                        ProblemKind::Syntax,
+                        &end,
+                        "the policy ends too early",
+                    )));
+                }
+            }
         }
     }
 
-    fn refuse_properties(&mut self, event: &Event<'_>, span: &Span) {
-        let (noun, help) = match (event.anchor_id(), event.tag()) {
-            (Some(_), _) => ("anchors", "remove the anchor and write the value out where it is needed"),
-            (_, Some(_)) => ("tags", "remove the tag; each key has one type"),
-            _ => return,
-        };
-        let place = span.tag_span().map_or_else(|| self.range(span), |tag| self.range(&tag));
-        let problem = Problem::new(ProblemKind::Syntax, &place, format!("a policy can't use {noun}"));
+    fn refuse(&mut self, span: &Span, noun: &str, help: &str) {
+        let problem =
+            Problem::new(ProblemKind::Syntax, &self.range(span), format!("a policy can't use {noun}"));
         self.problems.add(problem.with_help(help));
     }
 
     fn refuse_duplicates(&mut self, entries: &[(Key, Node)]) {
         let mut seen = std::collections::HashMap::new();
         for (key, _) in entries {
-            if let Some(first) = seen.insert(key.text.as_str(), &key.span) {
+            let first = *seen.entry(key.text.as_str()).or_insert(&key.span);
+            if *first != key.span {
                 let message = format!("the key {} stands here twice", quoted(&key.text));
                 let problem = Problem::new(ProblemKind::Duplicate, &key.span, message);
                 let problem = problem.label("again here").also(first, "first here");
@@ -223,16 +233,6 @@ impl<'s> Builder<'s, '_> {
         Box::new(Problem::new(ProblemKind::Syntax, &self.range(span), "this can't be read as a policy"))
     }
 
-    fn syntax(&self, error: &ScanError) -> Problem {
-        let at = error.marker().byte_offset().unwrap_or(self.source.len());
-        let problem =
-            Problem::new(ProblemKind::Syntax, &(at..at), format!("not valid YAML: {}", error.info()));
-        if self.source.get(at..).is_some_and(|rest| rest.starts_with('\t')) || error.info().contains("tab") {
-            return problem.with_help("YAML is indented with spaces: replace the tab");
-        }
-        problem
-    }
-
     /// The bytes of a span; parsing a `str`, each marker has an offset.
     fn range(&self, span: &Span) -> Range<usize> {
         span.byte_range().unwrap_or_default()
@@ -249,4 +249,16 @@ pub(crate) fn empty() -> Problem {
     Problem::new(ProblemKind::Syntax, &(0..0), "the policy is empty").with_help(
         "the shortest policy is `version: 1`; `aurelian policy default` prints one with everything in it",
     )
+}
+
+fn syntax(error: &ScanError, source: &str) -> Problem {
+    let at = error.marker().byte_offset().unwrap_or(source.len());
+    let info = error.info();
+    let problem = Problem::new(ProblemKind::Syntax, &(at..at), format!("not valid YAML: {info}"));
+    match error.kind() {
+        ErrorKind::DirectiveDisallowed => problem.with_help("remove the line that starts with `%`"),
+        ErrorKind::RecursionLimitExceeded => problem.with_help(LEVELS),
+        _ if info.contains("tab") => problem.with_help("YAML is indented with spaces: replace the tab"),
+        _ => problem,
+    }
 }

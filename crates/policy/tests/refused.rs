@@ -2,6 +2,8 @@
 //!
 //! Each case is rendered as the program prints it, without colour. Paths of the host are written `[dir]`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
+
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -78,19 +80,21 @@ golden! {
     environment_values: refused("environment: { pass: [LANG], set: { LANG: C, EMPTY: , LIST: [1], NUL: \"a\\0b\" } }");
     network: refused("network: { allow: [example.org] }");
     missing_paths: refused("filesystem: { read: [absent/file, /absent, dangling, ~ada/x, ''] }");
+    long_path: refused(&format!("filesystem: {{ read: [{}] }}", "a/".repeat(2048)));
     forbidden_paths: refused("filesystem:\n  read: [/, /proc/1, /run/docker.sock, /var/run/docker.sock, socket]\n  write: [/etc/passwd, /usr]\n  hide: [/proc]");
     contradictions: refused("filesystem:\n  read: [data, file]\n  write: [data/deep, file]\n  hide: [data]");
     same_path_twice: refused("filesystem: { read: [data, ./data/, link] }");
     read_and_write: refused("filesystem: { read: [data], write: [link] }");
     many_problems: refused(&format!("limits:\n{}", (0..30).fold(String::new(), |all, n| all + &format!("  x{n}: 1\n"))));
     control_characters: refused("\"\\e[2J\\n\": 1");
+    terminal_escapes: refused("# \u{1b}[2J \u{9b}2J \u{202e}\nextra: 1");
 }
 
 #[test]
 fn a_file_that_is_not_there() {
     let error = Policy::load(Path::new("/nonexistent/policy.yaml")).unwrap_err();
     assert!(error.problems().is_empty());
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"cannot read the policy `/nonexistent/policy.yaml`: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -104,7 +108,10 @@ fn a_file_that_is_not_text() {
 #[test]
 fn a_file_without_end_is_cut_off() {
     let error = Policy::load(Path::new("/dev/zero")).unwrap_err();
-    insta::assert_snapshot!(format!("{error:#}"), @"");
+    insta::assert_snapshot!(format!("{error:#}"), @r"
+    cannot accept /dev/zero: 1 problem
+    /dev/zero:1:1: the policy is longer than 1 MiB; is this the right file?
+    ");
 }
 
 #[test]
@@ -120,8 +127,12 @@ fn a_policy_that_its_agent_could_rewrite() {
 #[test]
 fn one_line_per_problem_for_logs() {
     let error = Policy::parse("version: 1\nlimits: { memory: 4G }\nextra: 1\n", "policy.yaml").unwrap_err();
-    assert_eq!(error.to_string(), "cannot accept the policy `policy.yaml`: 2 problems");
-    insta::assert_snapshot!(format!("{error:#}"), @"");
+    assert_eq!(error.to_string(), "cannot accept policy.yaml: 2 problems");
+    insta::assert_snapshot!(format!("{error:#}"), @r"
+    cannot accept policy.yaml: 2 problems
+    policy.yaml:2:19: `4G` is not a size; write `4GiB`
+    policy.yaml:3:1: unknown key `extra`; a policy has the keys version, filesystem, limits, syscalls, environment, network
+    ");
 }
 
 #[test]
