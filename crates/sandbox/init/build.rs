@@ -48,7 +48,7 @@ impl CStrLiteral {
 
 /// Runs every step of `plan`; `mounts` are the descriptors of prepared mounts.
 pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
-    let mut site = Site { mounts, scratch: 0, root: 0, filter: &[], landlock: None, results: Results::none(), done: false };
+    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, results: Results::none(), done: false };
     let mut index = 0;
     for (step, fields) in Steps::new(plan) {
         site.run(step, fields).map_err(|errno| Failure { step: index, errno })?;
@@ -57,7 +57,7 @@ pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
     if !site.done {
         return Err(Failure { step: index, errno: EPROTO });
     }
-    Ok(Inside { scratch: site.scratch_folder().map_err(|errno| Failure { step: index, errno })?, filter: site.filter, results: site.results })
+    Ok(Inside { scratch: site.layer, filter: site.filter, results: site.results })
 }
 
 /// The state between steps.
@@ -65,6 +65,8 @@ struct Site<'a> {
     mounts: &'a [Fd],
     /// The top of the scratch file system.
     scratch: Fd,
+    /// The folder of the scratch layer in it, opened before Landlock forbids it.
+    layer: Fd,
     /// The root of the inside.
     root: Fd,
     filter: &'static [u8],
@@ -137,11 +139,8 @@ impl Site<'_> {
         let root = clone_tree(self.scratch, CStr::new(b"r\0").ok_or(EPROTO)?, 0)?;
         move_mount(root, self.scratch, CStr::new(b"m\0").ok_or(EPROTO)?)?;
         self.root = root;
+        self.layer = sys::openat(self.scratch, CStr::new(b"s\0").ok_or(EPROTO)?, sys::O_DIRECTORY, 0)?;
         Ok(())
-    }
-
-    fn scratch_folder(&self) -> Result<Fd, Errno> {
-        sys::openat(self.scratch, CStr::new(b"s\0").ok_or(EPROTO)?, sys::O_DIRECTORY, 0)
     }
 
     fn folder(&self, mode: u64, path: CStr<'_>) -> Result<(), Errno> {

@@ -8,6 +8,7 @@ pub(crate) mod clone;
 pub(crate) mod mount;
 pub(crate) mod process;
 pub(crate) mod seccomp;
+pub(crate) mod socket;
 pub(crate) mod terminal;
 
 use rustix::io::Errno;

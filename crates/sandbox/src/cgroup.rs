@@ -1,0 +1,385 @@
+//! Control groups: the bounds of a sandbox and the books of its calls (cgroups(7)).
+//!
+//! A supervisor owns one folder in each hierarchy that it uses; a run has a folder in it, a call one in that:
+//!
+//! ```text
+//! version 2:  aurelian-PID-START / run-N / init, call-1, call-2 …   freeze, kill, processor time; limits on pure v2
+//! version 1:  aurelian-PID-START / run-N                            memory, pids, cpu limits on hybrid hosts
+//! ```
+//! All of it is optional: without write access a sandbox is bounded by resource limits, and ended by ending
+//! its init. The janitor removes the folders when the supervisor is killed.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The controllers that carry limits.
+const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+
+/// What the host's control groups are like, for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All controllers in the version 2 tree.
+    Unified,
+    /// Limits in version 1, freeze and kill in version 2.
+    Hybrid,
+    /// None that we may write.
+    None,
+}
+
+/// A supervisor's folders.
+#[derive(Debug)]
+pub(crate) struct Cgroups {
+    kind: Kind,
+    unified: PathBuf,
+    /// Controller and folder, on hybrid hosts.
+    legacy: Vec<(&'static str, PathBuf)>,
+}
+
+/// The limits of a run, as control groups take them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) memory: u64,
+    pub(crate) processes: u32,
+    pub(crate) milli_cpus: u32,
+}
+
+impl Cgroups {
+    /// Makes the supervisor's folders, if the host lets us; `None` leaves no trace.
+    pub(crate) fn claim() -> Option<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = Mounts::read()?;
+        let name = format!("aurelian-{}-{}", std::process::id(), start_time()?);
+        let unified = mounts.unified(&own)?;
+        sweep(&unified);
+        let unified = unified.join(&name);
+        fs::create_dir(&unified).ok()?;
+        let legacy = mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
+        let mut claimed = Self { kind: Kind::Unified, unified, legacy: Vec::new() };
+        for (controller, folder) in legacy {
+            claimed.kind = Kind::Hybrid;
+            if fs::create_dir(&folder).is_ok() {
+                claimed.legacy.push((controller, folder));
+            }
+        }
+        if claimed.kind == Kind::Unified && claimed.enable_controllers().is_err() {
+            // Freeze and kill work all the same.
+            claimed.kind = Kind::Hybrid;
+        }
+        Some(claimed)
+    }
+
+    fn enable_controllers(&self) -> io::Result<()> {
+        let all = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
+        if let Some(above) = self.unified.parent() {
+            // Already on wherever a service manager runs; on is on.
+            let _ = fs::write(above.join("cgroup.subtree_control"), &all);
+        }
+        fs::write(self.unified.join("cgroup.subtree_control"), &all)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether this controller's limit is enforced.
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        self.kind == Kind::Unified || self.legacy.iter().any(|(name, _)| *name == controller)
+    }
+
+    /// The folders, version 2 first.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.unified.as_path()).chain(self.legacy.iter().map(|(_, folder)| folder.as_path()))
+    }
+
+    /// Makes the folders of a run and sets its limits.
+    pub(crate) fn run(&self, number: u64, bounds: Bounds) -> io::Result<RunCgroup> {
+        let name = format!("run-{number}");
+        let unified = self.unified.join(&name);
+        fs::create_dir(&unified)?;
+        let mut run = RunCgroup { unified, legacy: Vec::new(), controllers: self.kind == Kind::Unified };
+        if run.controllers {
+            run.bound_unified(bounds)?;
+        }
+        fs::create_dir(run.unified.join("init"))?;
+        for (controller, folder) in &self.legacy {
+            let folder = folder.join(&name);
+            fs::create_dir(&folder)?;
+            run.legacy.push((controller, folder));
+        }
+        run.bound_legacy(bounds)?;
+        Ok(run)
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for folder in self.folders() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// The folders of a run. Removed when dropped; the processes in it must be gone by then.
+#[derive(Debug)]
+pub(crate) struct RunCgroup {
+    unified: PathBuf,
+    legacy: Vec<(&'static str, PathBuf)>,
+    controllers: bool,
+}
+
+const PERIOD_US: u64 = 100_000;
+
+impl RunCgroup {
+    fn bound_unified(&self, bounds: Bounds) -> io::Result<()> {
+        let quota = u64::from(bounds.milli_cpus) * PERIOD_US / 1000;
+        fs::write(self.unified.join("memory.max"), bounds.memory.to_string())?;
+        let _ = fs::write(self.unified.join("memory.swap.max"), "0");
+        fs::write(self.unified.join("pids.max"), bounds.processes.to_string())?;
+        fs::write(self.unified.join("cpu.max"), format!("{quota} {PERIOD_US}"))?;
+        fs::write(self.unified.join("cgroup.subtree_control"), "+memory +pids +cpu")
+    }
+
+    fn bound_legacy(&self, bounds: Bounds) -> io::Result<()> {
+        let quota = u64::from(bounds.milli_cpus) * PERIOD_US / 1000;
+        for (controller, folder) in &self.legacy {
+            match *controller {
+                "memory" => fs::write(folder.join("memory.limit_in_bytes"), bounds.memory.to_string())?,
+                "pids" => fs::write(folder.join("pids.max"), bounds.processes.to_string())?,
+                _ => fs::write(folder.join("cpu.cfs_quota_us"), quota.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the init is born.
+    pub(crate) fn birthplace(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        Ok(rustix::fs::open(self.unified.join("init"), flags, Mode::empty())?)
+    }
+
+    /// Moves the init into the version 1 folders; its descendants are born there.
+    pub(crate) fn adopt(&self, pid: u32) -> io::Result<()> {
+        for (_, folder) in &self.legacy {
+            fs::write(folder.join("cgroup.procs"), pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of a call and moves its first process there.
+    pub(crate) fn call(&self, number: u32, pid: u32) -> io::Result<CallCgroup> {
+        let call = CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
+        fs::create_dir(&call.folder)?;
+        fs::write(call.folder.join("cgroup.procs"), pid.to_string())?;
+        Ok(call)
+    }
+
+    /// Stops every process, or lets them run on. Takes effect on the way back to user space.
+    pub(crate) fn freeze(&self, frozen: bool) -> io::Result<()> {
+        fs::write(self.unified.join("cgroup.freeze"), if frozen { "1" } else { "0" })
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        fs::write(self.unified.join("cgroup.kill"), "1")
+    }
+
+    /// Processor time in microseconds.
+    pub(crate) fn cpu_us(&self) -> Option<u64> {
+        cpu_us(&self.unified)
+    }
+
+    /// Bytes in use, and the most there ever were.
+    pub(crate) fn memory(&self) -> Option<(u64, u64)> {
+        if self.controllers {
+            let peak = number(&self.unified.join("memory.peak"));
+            let now = number(&self.unified.join("memory.current"))?;
+            return Some((now, peak.unwrap_or(now)));
+        }
+        let folder = self.legacy_folder("memory")?;
+        Some((number(&folder.join("memory.usage_in_bytes"))?, number(&folder.join("memory.max_usage_in_bytes"))?))
+    }
+
+    /// How often the memory limit killed a process.
+    pub(crate) fn memory_kills(&self) -> u64 {
+        let file = match (self.controllers, self.legacy_folder("memory")) {
+            (true, _) => self.unified.join("memory.events"),
+            (false, Some(folder)) => folder.join("memory.oom_control"),
+            (false, None) => return 0,
+        };
+        entry(&file, "oom_kill").unwrap_or(0)
+    }
+
+    /// How often the limit on processes refused one.
+    pub(crate) fn process_refusals(&self) -> u64 {
+        let folder = if self.controllers { Some(self.unified.as_path()) } else { self.legacy_folder("pids") };
+        folder.and_then(|folder| entry(&folder.join("pids.events"), "max")).unwrap_or(0)
+    }
+
+    /// How many processes and threads there are.
+    pub(crate) fn processes(&self) -> Option<u64> {
+        let folder = if self.controllers { Some(self.unified.as_path()) } else { self.legacy_folder("pids") };
+        folder.and_then(|folder| number(&folder.join("pids.current")))
+    }
+
+    fn legacy_folder(&self, controller: &str) -> Option<&Path> {
+        self.legacy.iter().find(|(name, _)| *name == controller).map(|(_, folder)| folder.as_path())
+    }
+
+    /// Removes the folders, waiting a moment for the kernel to let go of the dead.
+    pub(crate) fn remove(&self) {
+        let folders = std::iter::once(&self.unified).chain(self.legacy.iter().map(|(_, folder)| folder));
+        for folder in folders {
+            remove_tree(folder);
+        }
+    }
+}
+
+impl Drop for RunCgroup {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The folder of a call.
+#[derive(Debug)]
+pub(crate) struct CallCgroup {
+    folder: PathBuf,
+    controllers: bool,
+}
+
+impl CallCgroup {
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        fs::write(self.folder.join("cgroup.kill"), "1")
+    }
+
+    pub(crate) fn cpu_us(&self) -> Option<u64> {
+        cpu_us(&self.folder)
+    }
+
+    /// The most bytes in use, where the version 2 tree counts them.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        if self.controllers { number(&self.folder.join("memory.peak")) } else { None }
+    }
+
+    /// How many processes it holds.
+    pub(crate) fn processes(&self) -> Option<u32> {
+        let processes = fs::read_to_string(self.folder.join("cgroup.procs")).ok()?;
+        u32::try_from(processes.lines().count()).ok()
+    }
+}
+
+fn cpu_us(folder: &Path) -> Option<u64> {
+    entry(&folder.join("cpu.stat"), "usage_usec")
+}
+
+fn number(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The number behind `key` in a file of `key number` lines.
+fn entry(file: &Path, key: &str) -> Option<u64> {
+    let content = fs::read_to_string(file).ok()?;
+    content.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+}
+
+/// Removes a tree of groups whose processes are dead or dying.
+fn remove_tree(folder: &Path) {
+    const ATTEMPTS: u32 = 200;
+    for attempt in 0..ATTEMPTS {
+        if let Ok(entries) = fs::read_dir(folder) {
+            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
+        match fs::remove_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                std::thread::sleep(std::time::Duration::from_micros(u64::from(attempt) * 50));
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Removes what a supervisor left whose janitor was killed as well.
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("aurelian-")) else { continue };
+        let Some((pid, start)) = rest.split_once('-') else { continue };
+        if process_start_time(pid).as_deref() != Some(start) {
+            let _ = fs::write(entry.path().join("cgroup.kill"), "1");
+            if let Ok(runs) = fs::read_dir(entry.path()) {
+                runs.flatten().filter(|run| run.path().is_dir()).for_each(|run| remove_tree(&run.path()));
+            }
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn start_time() -> Option<String> {
+    process_start_time("self")
+}
+
+/// When a process started, in ticks since boot: with its id it names it for good (proc_pid_stat(5)).
+fn process_start_time(pid: &str) -> Option<String> {
+    const FIELD_AFTER_NAME: usize = 19;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(FIELD_AFTER_NAME).map(str::to_owned)
+}
+
+/// Where the hierarchies are mounted.
+struct Mounts {
+    unified: PathBuf,
+    /// Controllers and mount points.
+    legacy: Vec<(String, PathBuf)>,
+}
+
+impl Mounts {
+    fn read() -> Option<Self> {
+        let table = fs::read_to_string("/proc/self/mounts").ok()?;
+        let mut unified = None;
+        let mut legacy = Vec::new();
+        for line in table.lines() {
+            let mut fields = line.split(' ').skip(1);
+            let (Some(point), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
+            match kind {
+                "cgroup2" => unified = Some(PathBuf::from(point)),
+                "cgroup" => legacy.push((options.to_owned(), PathBuf::from(point))),
+                _ => {}
+            }
+        }
+        Some(Self { unified: unified?, legacy })
+    }
+
+    /// Our place in the version 2 tree. A host with a service manager keeps processes out of inner groups,
+    /// so as root ours go to the top.
+    fn unified(&self, own: &str) -> Option<PathBuf> {
+        let place = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let privileged = rustix::process::geteuid().is_root();
+        Some(if privileged { self.unified.clone() } else { join(&self.unified, place) })
+    }
+
+    fn legacy(&self, own: &str) -> Vec<(&'static str, PathBuf)> {
+        CONTROLLERS
+            .iter()
+            .filter_map(|controller| {
+                let has = |list: &str| list.split(',').any(|name| name == *controller);
+                let (_, point) = self.legacy.iter().find(|(options, _)| has(options))?;
+                let place = own.lines().find_map(|line| {
+                    let (controllers, place) = line.split_once(':')?.1.split_once(':')?;
+                    has(controllers).then_some(place)
+                })?;
+                Some((*controller, join(point, place)))
+            })
+            .collect()
+    }
+}
+
+fn join(point: &Path, place: &str) -> PathBuf {
+    point.join(place.trim_start_matches('/'))
+}

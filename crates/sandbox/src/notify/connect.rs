@@ -1,0 +1,109 @@
+//! `connect(2)`: decided on a copy of the address, and done by us on the task's own socket.
+//!
+//! The task is never told to go on with the address in its memory, nor with whatever its descriptor number
+//! means by then: both could have changed. We take the open socket itself (`pidfd_getfd(2)`) and connect that, to
+//! the address that was checked. Options, epoll registrations and the non-blocking state are the socket's, and stay.
+//!
+//! - Outside addresses: refused, as a host without a route would.
+//! - The sandbox's own loopback: connected. If the socket blocks, so does the task, until it is done.
+//! - UNIX sockets: abstract names are the network namespace's own. A path must lead to the scratch layer: a socket
+//!   in the workspace or another shared folder may be one that the host listens on.
+
+use super::address::Address;
+use super::{Decision, Outcome, Scene, Tracee};
+use crate::sys::{self, seccomp::Answer};
+use event::fact::{Family, NetRefused, SocketType};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>) -> Decision {
+    let socket = match tracee.descriptor(tracee.argument(0) as RawFd) {
+        Ok(socket) => socket,
+        Err(Errno::BADF) => return Decision::answer(Answer::Fail(Errno::BADF)),
+        Err(_) => return Decision::blind(Errno::ACCESS, "a socket to be connected could not be taken"),
+    };
+    let Ok(domain) = sockopt::socket_domain(&socket) else {
+        return Decision::answer(Answer::Fail(Errno::NOTSOCK));
+    };
+    let address = match Address::copy(tracee, tracee.argument(1), tracee.argument(2)) {
+        Ok(address) => address,
+        Err(errno) => return Decision::answer(Answer::Fail(errno)),
+    };
+    match (i32::from(domain.as_raw()), address.family()) {
+        // Takes a connection back (connect(2)); a stream socket answers as it likes.
+        (_, libc::AF_UNSPEC) => finish(socket, &address),
+        (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => finish(socket, &address),
+        (libc::AF_UNIX, libc::AF_UNIX) => unix(tracee, scene, socket, &address),
+        (libc::AF_NETLINK, libc::AF_NETLINK) => finish(socket, &address),
+        _ => refuse(tracee, &socket, &address, Errno::NETUNREACH),
+    }
+}
+
+fn refuse(tracee: &Tracee<'_>, socket: &OwnedFd, address: &Address, errno: Errno) -> Decision {
+    let kind = sockopt::socket_type(socket).map_or(0, |kind| kind.as_raw().cast_signed());
+    let fact = NetRefused {
+        syscall: "connect".into(),
+        family: Family::from_raw(address.family()),
+        socket_type: SocketType::from_raw(kind),
+        protocol: None,
+        destination: Some(address.destination()),
+        errno: crate::errno::name(errno.raw_os_error()).into(),
+    };
+    Decision::refuse(tracee, errno, fact)
+}
+
+/// Connects the task's socket to the copied address.
+fn finish(socket: OwnedFd, address: &Address) -> Decision {
+    connected(socket, address.as_bytes())
+}
+
+fn connected(socket: OwnedFd, target: &[u8]) -> Decision {
+    let blocks = rustix::fs::fcntl_getfl(&socket).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));
+    match connect_at_once(&socket, target, blocks) {
+        Ok(()) => Decision::answer(Answer::Value(0)),
+        Err(Errno::INPROGRESS) if blocks => Decision { outcome: Outcome::WhenConnected(socket), sighting: None },
+        Err(errno) => Decision::answer(Answer::Fail(errno)),
+    }
+}
+
+/// Connects without ever waiting. The flag belongs to the open socket, so that it is set for a moment only.
+fn connect_at_once(socket: &OwnedFd, target: &[u8], blocks: bool) -> Result<(), Errno> {
+    if blocks {
+        set_blocking(socket, false)?;
+    }
+    let result = sys::socket::connect(socket.as_fd(), target);
+    if blocks {
+        set_blocking(socket, true)?;
+    }
+    result
+}
+
+fn set_blocking(socket: &OwnedFd, blocking: bool) -> Result<(), Errno> {
+    let mut flags = rustix::fs::fcntl_getfl(socket)?;
+    flags.set(OFlags::NONBLOCK, !blocking);
+    rustix::fs::fcntl_setfl(socket, flags)
+}
+
+fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Address) -> Decision {
+    let Some(path) = address.path() else { return finish(socket, address) };
+    let file = match open_socket_file(tracee, scene, Path::new(std::ffi::OsStr::from_bytes(path))) {
+        Ok(file) => file,
+        Err(errno) => return Decision::answer(Answer::Fail(errno)),
+    };
+    if !rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_dev == scene.scratch_device) {
+        return refuse(tracee, &socket, address, Errno::CONNREFUSED);
+    }
+    // The file that was checked, by its descriptor: no path is looked up again.
+    let mut pinned = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
+    pinned.extend(format!("/proc/self/fd/{}\0", file.as_fd().as_raw_fd()).as_bytes());
+    connected(socket, &pinned)
+}
+
+/// Finds the file that a path of the task means.
+fn open_socket_file(tracee: &Tracee<'_>, scene: &Scene<'_>, path: &Path) -> Result<OwnedFd, Errno> {
+    super::execution::open_inside(tracee, scene, None, path, OFlags::PATH, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+}

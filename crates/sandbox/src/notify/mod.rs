@@ -1,0 +1,89 @@
+//! System calls that a call asked about: recorded, and decided.
+//!
+//! What a task says in its registers stays as it is while it waits; what lies in its memory, another thread
+//! can change at any moment. So a decision is made on a copy, and what is let through is done by us with
+//! that copy (see [`connect`]). `Continue` is only ever the answer where nothing depends on the memory:
+//! [`execution`], and datagrams that cannot leave the network namespace anyway.
+
+mod address;
+mod connect;
+mod execution;
+mod message;
+mod refusal;
+mod tracee;
+
+pub use execution::Execution;
+pub(crate) use tracee::Tracee;
+
+use crate::seccomp::compile::{NATIVE, X32};
+use crate::sys::seccomp::{Answer, Notification};
+use event::Process;
+use event::fact::Fact;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+/// What a notification leads to.
+pub(crate) struct Decision {
+    pub(crate) outcome: Outcome,
+    pub(crate) sighting: Option<Sighting>,
+}
+
+/// What the task gets.
+pub(crate) enum Outcome {
+    /// This, now.
+    Now(Answer),
+    /// The result of a connection that is under way on this copy of its socket.
+    WhenConnected(OwnedFd),
+}
+
+/// What was seen.
+pub(crate) enum Sighting {
+    /// A refusal, with the process that was refused.
+    Refused(Fact, Process),
+    /// A program that is about to be executed.
+    Execution(Box<Execution>),
+    /// Something that could not be seen: why.
+    Blind(&'static str),
+}
+
+/// What decisions need to know of the sandbox.
+pub(crate) struct Scene<'a> {
+    /// The sandbox's root folder.
+    pub(crate) root: BorrowedFd<'a>,
+    /// The device number of the scratch file system: what is on it was made inside.
+    pub(crate) scratch_device: u64,
+}
+
+impl Decision {
+    fn answer(answer: Answer) -> Self {
+        Self { outcome: Outcome::Now(answer), sighting: None }
+    }
+
+    fn refuse(tracee: &Tracee<'_>, errno: Errno, fact: impl Into<Fact>) -> Self {
+        let sighting = Some(Sighting::Refused(fact.into(), tracee.process()));
+        Self { outcome: Outcome::Now(Answer::Fail(errno)), sighting }
+    }
+
+    /// Refused because it could not be understood: nothing passes unseen.
+    fn blind(errno: Errno, why: &'static str) -> Self {
+        Self { outcome: Outcome::Now(Answer::Fail(errno)), sighting: Some(Sighting::Blind(why)) }
+    }
+}
+
+/// Decides about one notification.
+pub(crate) fn decide(listener: BorrowedFd<'_>, notification: &Notification, scene: &Scene<'_>) -> Decision {
+    let tracee = Tracee::new(listener, notification);
+    let number = libc::c_long::from(notification.number);
+    let foreign = notification.architecture != NATIVE || notification.number.cast_unsigned() >= X32;
+    match number {
+        _ if foreign => refusal::foreign(&tracee),
+        libc::SYS_execve => execution::decide(&tracee, scene, None),
+        libc::SYS_execveat => execution::decide(&tracee, scene, Some(tracee.argument(0) as i32)),
+        libc::SYS_connect => connect::decide(&tracee, scene),
+        libc::SYS_sendto => message::decide_sendto(&tracee),
+        libc::SYS_sendmsg => message::decide_sendmsg(&tracee),
+        libc::SYS_sendmmsg => message::decide_sendmmsg(&tracee),
+        libc::SYS_socket | libc::SYS_socketpair => refusal::socket(&tracee),
+        _ => refusal::syscall(&tracee),
+    }
+}

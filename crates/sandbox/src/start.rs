@@ -1,0 +1,408 @@
+//! Starting a sandbox: from a setup to a proven boundary, or an error that names the control that failed.
+
+use crate::broken::Broken;
+use crate::cgroup::{Bounds, RunCgroup};
+use crate::channel::{Channel, readable};
+use crate::ids::{Ids, write_maps};
+use crate::image::Image;
+use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
+use crate::notify::{self, Outcome, Scene};
+use crate::proof::Proof;
+use crate::protocol::{Attempt, Order, Report};
+use crate::seccomp::Filter;
+use crate::spawner::Request;
+use crate::supervisor::Shared;
+use crate::sys::clone::Child;
+use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
+use crate::sys::{mount, process};
+use crate::toolchains;
+use crate::workspace::Workspace;
+use policy::{Loosening, Policy};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How a sandbox is to be.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What is allowed.
+    pub policy: Policy,
+    /// The folder that may be written.
+    pub workspace: Workspace,
+    /// What the root is made of.
+    pub image: Image,
+}
+
+/// Why a sandbox was not started. Nothing of the agent ran.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A host path can't be shown.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The host refused new namespaces.
+    #[error("the control `namespaces` can't be established: the kernel refused new namespaces: {errno}; {remedy}")]
+    Namespaces {
+        /// The kernel's answer.
+        errno: Errno,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// A control that has no step of its own failed.
+    #[error("the control `{control}` can't be established: {source}")]
+    Control {
+        /// Its name.
+        control: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A step inside failed.
+    #[error("the control `root` can't be established: the sandbox could not {purpose}: {errno}")]
+    Step {
+        /// What the step was for.
+        purpose: String,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The init ended without a word.
+    #[error("the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it")]
+    Died(i32),
+    /// The proof found a hole.
+    #[error("the boundary does not hold: the control `{control}` is open: {probe} {detail}; nothing was started")]
+    Hole {
+        /// The control.
+        control: String,
+        /// The probe that found it.
+        probe: String,
+        /// What it found.
+        detail: String,
+        /// All results.
+        proof: Proof,
+    },
+}
+
+impl StartError {
+    /// The control that is missing.
+    pub fn control(&self) -> &str {
+        match self {
+            Self::Layout(_) | Self::Step { .. } => "root",
+            Self::Namespaces { .. } => "namespaces",
+            Self::Control { control, .. } => control,
+            Self::Died(_) => "init",
+            Self::Hole { control, .. } => control,
+        }
+    }
+}
+
+fn control(name: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::Control { control: name, source }
+}
+
+fn errno_of(name: &'static str) -> impl Fn(Errno) -> StartError {
+    move |errno| StartError::Control { control: name, source: errno.into() }
+}
+
+/// A sandbox whose boundary is proven.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    pub(crate) channel: Channel,
+    pub(crate) cgroup: Option<RunCgroup>,
+    pub(crate) root: OwnedFd,
+    pub(crate) scratch: OwnedFd,
+    pub(crate) scratch_device: u64,
+    pub(crate) proof: Proof,
+    pub(crate) home: PathBuf,
+}
+
+/// All that a sandbox has for itself.
+const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u64;
+
+/// How long the init may take for a step. It is bounded so that a hung mount is an error and not a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts a sandbox and proves its boundary.
+pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartError> {
+    let broken = Broken::from_environment();
+    let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
+    let home = home(shared, &ids);
+    let layout = draw(shared, setup, &ids, &home, broken.clone())?;
+    let cgroup = claim_cgroup(shared, &setup.policy)?;
+    let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
+    let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
+    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids };
+    start.begin()?;
+    start.prove(setup, home, &broken)
+}
+
+/// Where the home is inside: at the operator's place, so that toolchains find themselves.
+fn home(shared: &Shared, ids: &Ids) -> PathBuf {
+    let fallback = if ids.uid == 0 { "/root" } else { "/home/agent" };
+    let usable = |home: &&PathBuf| home.components().count() > 1 && !home.starts_with("/proc") && !home.starts_with("/dev");
+    let home = shared.host.home.as_ref().filter(usable).and_then(|home| home.canonicalize().ok());
+    home.filter(|home| !home.starts_with("/usr") && !home.starts_with("/etc")).unwrap_or_else(|| fallback.into())
+}
+
+fn draw(shared: &Shared, setup: &Setup, ids: &Ids, home: &Path, broken: Broken) -> Result<Layout, StartError> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let toolchains = toolchains::find(home, &search);
+    let filter = Filter::for_calls(&setup.policy.syscalls().allowed().collect());
+    Ok(layout::draw(&Blueprint {
+        host: &shared.host,
+        policy: &setup.policy,
+        workspace: &setup.workspace,
+        toolchains: &toolchains,
+        parts: &shared.parts,
+        ids,
+        home,
+        filter: &filter,
+        canary: &shared.canary,
+        canary_socket: &shared.canary_socket.name,
+        broken,
+    })?)
+}
+
+fn claim_cgroup(shared: &Shared, policy: &Policy) -> Result<Option<RunCgroup>, StartError> {
+    let Some(cgroups) = &shared.cgroups else { return Ok(None) };
+    let limits = policy.limits();
+    // The init is a process of the sandbox too.
+    let processes = limits.pids().saturating_add(1);
+    let bounds = Bounds { memory: limits.memory().as_u64(), processes, milli_cpus: limits.cpus().as_milli() };
+    cgroups.run(shared.next_run(), bounds).map(Some).map_err(control("cgroup"))
+}
+
+fn spawn(shared: &Shared, socket: OwnedFd, cgroup: Option<&RunCgroup>, broken: &Broken) -> Result<Child, StartError> {
+    let mut namespaces = NAMESPACES;
+    for (name, flag) in [("network namespace", libc::CLONE_NEWNET), ("ipc namespace", libc::CLONE_NEWIPC)] {
+        if broken.is(name) {
+            namespaces &= !(flag as u64);
+        }
+    }
+    let birthplace = cgroup.map(RunCgroup::birthplace).transpose().map_err(control("cgroup"))?;
+    let request = Request {
+        program: Arc::clone(&shared.program),
+        arguments: vec![c"aurelian-init".to_owned()],
+        socket,
+        namespaces,
+        cgroup: birthplace,
+    };
+    shared.spawner.spawn(request).map_err(|errno| StartError::Namespaces { errno, remedy: remedy(errno) })
+}
+
+fn remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::PERM | Errno::ACCESS => {
+            "unprivileged user namespaces are off: set kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) or \
+             kernel.unprivileged_userns_clone=1, or run as root; `aurelian doctor` tells which"
+        }
+        Errno::NOSPC | Errno::USERS => "raise user.max_user_namespaces and user.max_net_namespaces, or end other sandboxes",
+        Errno::AGAIN => "too many processes: raise the limit (ulimit -u) or end other sandboxes",
+        _ => "`aurelian doctor` tells what this host lacks",
+    }
+}
+
+/// Kills the init unless it was taken out.
+struct Killed(Option<Child>);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(child) = &self.0 {
+            let _ = process::send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+            let _ = child.reap();
+        }
+    }
+}
+
+struct Start<'a> {
+    shared: &'a Shared,
+    // Dropped in this order: the init must be dead before its group can go.
+    child: Killed,
+    channel: Channel,
+    cgroup: Option<RunCgroup>,
+    layout: Layout,
+    ids: Ids,
+}
+
+impl Start<'_> {
+    fn pid(&self) -> u32 {
+        self.child.0.as_ref().map_or(0, |child| child.pid)
+    }
+
+    /// Maps the ids, prepares mounts, and lets the init build.
+    fn begin(&self) -> Result<(), StartError> {
+        write_maps(self.pid(), &self.ids).map_err(control("user namespace"))?;
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.adopt(self.pid()).map_err(control("cgroup"))?;
+        }
+        let plan = self.layout.plan.seal().map_err(control("init"))?;
+        let mounts = self.prepare_mounts()?;
+        let mut descriptors = vec![plan.as_fd()];
+        descriptors.extend(mounts.iter().map(AsFd::as_fd));
+        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))
+    }
+
+    fn prepare_mounts(&self) -> Result<Vec<OwnedFd>, StartError> {
+        if self.layout.prepared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let namespace = open_namespace(self.pid(), "user").map_err(control("user namespace"))?;
+        self.layout.prepared.iter().map(|prepared| prepare(prepared, &namespace)).collect()
+    }
+
+    /// Answers what the prover asks, and reads what it found.
+    fn prove(mut self, setup: &Setup, home: PathBuf, broken: &Broken) -> Result<Started, StartError> {
+        let first = self.next_message()?;
+        let Some((Report::Listening, mut fields)) = first.report() else { return Err(self.failure(&first)) };
+        let number = fields.signed().unwrap_or(-1);
+        let prover = first.sender.ok_or_else(|| self.died())?;
+        let listener = fetch_listener(prover, number).map_err(errno_of("seccomp"))?;
+        let root = self.open_root()?;
+        self.channel.give_leave().map_err(errno_of("init"))?;
+        let last = self.answer_prover(&listener, root.as_fd())?;
+        drop(listener);
+        let Some((Report::Ready, fields)) = last.report() else { return Err(self.failure(&last)) };
+        let mut proof = Proof::read(fields, &skipped(self.shared, setup)).ok_or_else(|| self.died())?;
+        self.check_namespaces(&mut proof, broken);
+        if let Some(hole) = proof.hole() {
+            let (control, probe) = (hole.control.to_string(), hole.name.to_string());
+            let detail = hole.detail.as_deref().unwrap_or_default().to_owned();
+            return Err(StartError::Hole { control, probe, detail, proof });
+        }
+        let scratch = last.descriptor.ok_or_else(|| self.died())?;
+        let stat = rustix::fs::fstat(&scratch).map_err(errno_of("root"))?;
+        let child = self.child.0.take().ok_or(StartError::Died(0))?;
+        let Self { channel, cgroup, .. } = self;
+        Ok(Started { child, channel, cgroup, root, scratch, scratch_device: stat.st_dev, proof, home })
+    }
+
+    fn next_message(&self) -> Result<crate::channel::Received, StartError> {
+        self.channel.receive(PATIENCE).map_err(errno_of("init"))?.ok_or_else(|| self.died())
+    }
+
+    fn open_root(&self) -> Result<OwnedFd, StartError> {
+        let path = format!("/proc/{}/root", self.pid());
+        rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(errno_of("root"))
+    }
+
+    /// Serves the prover's listener until the init says that it is ready.
+    fn answer_prover(&self, listener: &OwnedFd, root: BorrowedFd<'_>) -> Result<crate::channel::Received, StartError> {
+        // The proof connects to no path, so that no device counts as the scratch layer's.
+        let scene = Scene { root, scratch_device: u64::MAX };
+        loop {
+            let ready = readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
+            if ready.get(1) == Some(&true) {
+                if let Ok(notification) = receive(listener.as_fd()) {
+                    let decision = notify::decide(listener.as_fd(), &notification, &scene);
+                    let answer = match decision.outcome {
+                        Outcome::Now(answer) => answer,
+                        Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
+                    };
+                    let _ = respond(listener.as_fd(), notification.id, answer);
+                    continue;
+                }
+            }
+            if ready.first() == Some(&true) {
+                return self.next_message();
+            }
+        }
+    }
+
+    fn died(&self) -> StartError {
+        StartError::Died(self.child.0.as_ref().map_or(0, |child| child.reap().unwrap_or(-1)))
+    }
+
+    fn failure(&self, message: &crate::channel::Received) -> StartError {
+        let Some((Report::Failed, mut fields)) = message.report() else { return self.died() };
+        let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else { return self.died() };
+        let purpose = self.layout.plan.purpose(index).to_owned();
+        StartError::Step { purpose, errno: Errno::from_raw_os_error(errno) }
+    }
+
+    /// The attempts show what the sandbox can't do; this shows that its namespaces are its own.
+    fn check_namespaces(&self, proof: &mut Proof, _broken: &Broken) {
+        let checks = [
+            ("user", "user namespace"),
+            ("mnt", "mount namespace"),
+            ("pid", "pid namespace"),
+            ("net", "network namespace"),
+            ("ipc", "ipc namespace"),
+            ("uts", "uts namespace"),
+            ("cgroup", "cgroup namespace"),
+        ];
+        for (name, control) in checks {
+            let (own, theirs) = (namespace_name("self", name), namespace_name(&self.pid().to_string(), name));
+            let holds = own.is_some() && theirs.is_some() && own != theirs;
+            let detail = (!holds).then(|| "is the host's".to_owned());
+            proof.add("own_namespace", control, holds, detail);
+        }
+    }
+}
+
+fn namespace_name(pid: &str, name: &str) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
+}
+
+fn open_namespace(pid: u32, name: &str) -> io::Result<OwnedFd> {
+    Ok(std::fs::File::open(format!("/proc/{pid}/ns/{name}"))?.into())
+}
+
+/// Attempts that mean nothing here, and why.
+fn skipped(shared: &Shared, setup: &Setup) -> Vec<(Attempt, &'static str)> {
+    let mut skipped = Vec::new();
+    if shared.host.landlock == 0 {
+        skipped.push((Attempt::LandlockWrite, "this kernel has no Landlock"));
+    }
+    if setup.policy.syscalls().allows(Loosening::Ptrace) {
+        // Tracing the init is still tried by way of its memory.
+        skipped.push((Attempt::TraceInit, "the policy allows ptrace"));
+    }
+    skipped
+}
+
+fn prepare(prepared: &Prepared, user_namespace: &OwnedFd) -> Result<OwnedFd, StartError> {
+    let unreachable = |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
+    let copy = mount::detached_copy(prepared.source.as_fd()).map_err(unreachable)?;
+    if prepared.map_ids {
+        mount::map_ids(copy.as_fd(), user_namespace.as_fd()).map_err(unreachable)?;
+    }
+    Ok(copy)
+}
+
+/// Takes the listener that a child of the init has made, while it waits for leave.
+pub(crate) fn fetch_listener(sender: Pid, number: i32) -> Result<OwnedFd, Errno> {
+    let process = pidfd_open(sender, PidfdFlags::empty())?;
+    let listener = process::descriptor_of(process.as_fd(), number)?;
+    wake_synchronously(listener.as_fd());
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn smoke() {
+        let supervisor = crate::supervisor::Supervisor::new().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let home = supervisor.host().home.clone();
+        let setup = Setup { policy: Policy::default(), workspace: Workspace::new(dir.path(), None, home.as_deref()).unwrap(), image: Image::Host };
+        for _ in 0..10 {
+            let t = std::time::Instant::now();
+            let r = start(&supervisor.0, &setup);
+            println!("{:?}", t.elapsed());
+            match r { Ok(s) => { println!("proof {}us", s.proof.duration_us); let _ = process::send_signal(s.child.pidfd.as_fd(), 9); let _ = s.child.reap(); }, Err(e) => { println!("{e}"); if let StartError::Hole{proof,..} = e { for p in proof.probes { println!("{:?} {:?} {:?}", p.name, p.result, p.detail); } } panic!() } }
+        }
+    }
+}

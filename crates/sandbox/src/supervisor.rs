@@ -1,0 +1,153 @@
+//! The supervisor: what all sandboxes of a process share.
+//!
+//! Two threads (one waits, one starts inits), the init's program in sealed memory, the control groups and
+//! their janitor, and the canaries of the proof. There is no global state: a process may have several.
+
+use crate::cgroup::{Cgroups, Kind};
+use crate::channel::Channel;
+use crate::host::Host;
+use crate::image::host::Part;
+use crate::plan::sealed_memory;
+use crate::reactor::Reactor;
+use crate::spawner::{Request, Spawner};
+use crate::sys::clone::Child;
+use rustix::fd::OwnedFd;
+use std::ffi::CString;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use thiserror::Error;
+
+/// The init's program.
+static INIT: &[u8] = include_bytes!(env!("AURELIAN_INIT"));
+
+/// Starts and serves sandboxes. Cheap to clone; they live until the last clone and the last sandbox are gone.
+#[derive(Clone)]
+pub struct Supervisor(pub(crate) Arc<Shared>);
+
+/// Why there is no supervisor.
+#[derive(Debug, Error)]
+#[error("cannot set up the supervisor: {what}: {source}")]
+pub struct SupervisorError {
+    what: &'static str,
+    source: io::Error,
+}
+
+pub(crate) struct Shared {
+    pub(crate) host: Host,
+    pub(crate) program: Arc<OwnedFd>,
+    pub(crate) spawner: Spawner,
+    pub(crate) reactor: Arc<Reactor>,
+    pub(crate) cgroups: Option<Cgroups>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) canary: PathBuf,
+    pub(crate) canary_socket: CanarySocket,
+    runs: AtomicU64,
+    janitor: Option<Janitor>,
+}
+
+/// A socket of the host that no sandbox may reach.
+pub(crate) struct CanarySocket {
+    pub(crate) name: Vec<u8>,
+    _listener: UnixListener,
+}
+
+struct Janitor {
+    child: Child,
+    channel: Option<Channel>,
+}
+
+impl Supervisor {
+    /// Sets one up.
+    ///
+    /// # Errors
+    /// The host refused something that any host gives: memory files, sockets, threads.
+    pub fn new() -> Result<Self, SupervisorError> {
+        let failed = |what| move |source: io::Error| SupervisorError { what, source };
+        let program = Arc::new(sealed_memory("aurelian-init", INIT).map_err(failed("the init's program"))?);
+        let spawner = Spawner::start().map_err(failed("a thread"))?;
+        let cgroups = Cgroups::claim();
+        let janitor = match &cgroups {
+            Some(cgroups) => Some(Janitor::start(&program, &spawner, cgroups).map_err(failed("the janitor"))?),
+            None => None,
+        };
+        Ok(Self(Arc::new(Shared {
+            host: Host::look(),
+            reactor: Reactor::start().map_err(failed("a thread"))?,
+            canary: canary_file(),
+            canary_socket: CanarySocket::bind().map_err(failed("the proof's canary"))?,
+            parts: crate::image::host::parts(),
+            runs: AtomicU64::new(1),
+            program,
+            spawner,
+            cgroups,
+            janitor,
+        })))
+    }
+
+    /// The host, as we found it.
+    pub fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    /// What control groups there are.
+    pub fn cgroups(&self) -> Kind {
+        self.0.cgroups.as_ref().map_or(Kind::None, Cgroups::kind)
+    }
+
+    /// Whether the limit of a control-group controller is enforced.
+    pub fn enforces(&self, controller: &str) -> bool {
+        self.0.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
+    }
+}
+
+impl Shared {
+    /// A number for a run, unique in this supervisor.
+    pub(crate) fn next_run(&self) -> u64 {
+        self.runs.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.reactor.stop();
+        // The groups are removed first, so that the janitor finds nothing to do.
+        self.cgroups = None;
+        if let Some(janitor) = &mut self.janitor {
+            janitor.channel = None;
+            let _ = janitor.child.reap();
+        }
+    }
+}
+
+impl Janitor {
+    fn start(program: &Arc<OwnedFd>, spawner: &Spawner, cgroups: &Cgroups) -> io::Result<Self> {
+        let (channel, theirs) = Channel::pair()?;
+        let mut arguments = vec![c"aurelian-janitor".to_owned()];
+        for folder in cgroups.folders() {
+            arguments.push(CString::new(folder.as_os_str().as_bytes())?);
+        }
+        let request =
+            Request { program: Arc::clone(program), arguments, socket: theirs, namespaces: 0, cgroup: None };
+        Ok(Self { child: spawner.spawn(request)?, channel: Some(channel) })
+    }
+}
+
+impl CanarySocket {
+    fn bind() -> io::Result<Self> {
+        let name = format!("aurelian-canary-{}-{}", std::process::id(), event::RunId::new()).into_bytes();
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        Ok(Self { name, _listener: listener })
+    }
+}
+
+/// A file that every user of this host may read, and no sandbox may see.
+fn canary_file() -> PathBuf {
+    let candidates = ["/etc/machine-id", "/etc/fstab", "/etc/login.defs", "/var/lib/dpkg/status"].map(Path::new);
+    let found = candidates.into_iter().find(|path| std::fs::File::open(path).is_ok());
+    found.unwrap_or(Path::new("/sys/kernel")).to_owned()
+}
