@@ -251,12 +251,30 @@ impl Site<'_> {
         Ok(())
     }
 
+    /// Changes the root, and takes away everything that the old one leaves on top of the new: the scratch file
+    /// system, which lies on the host's root, and the host's root itself. What is left there could be reached as
+    /// `/..`, so that this is looked at, not counted.
     fn enter(&mut self) -> Result<(), Errno> {
+        const LAYERS_MAX: u32 = 8;
         sys::call(sys::NR_FCHDIR, [self.root, 0, 0, 0, 0, 0])?;
         let here = CStr::new(b".\0").ok_or(EPROTO)?.pointer();
         sys::call(sys::NR_PIVOT_ROOT, [here, here, 0, 0, 0, 0])?;
-        sys::call(sys::NR_UMOUNT2, [here, MNT_DETACH, 0, 0, 0, 0])?;
-        sys::call(sys::NR_FCHDIR, [self.root, 0, 0, 0, 0, 0]).map(drop)
+        for _ in 0..LAYERS_MAX {
+            if self.root_is_bare()? {
+                return Ok(());
+            }
+            sys::call(sys::NR_UMOUNT2, [here, MNT_DETACH, 0, 0, 0, 0])?;
+        }
+        Err(EBUSY)
+    }
+
+    /// Whether nothing lies on top of the root.
+    fn root_is_bare(&self) -> Result<bool, Errno> {
+        let top = sys::openat(AT_FDCWD, CStr::new(b"/..\0").ok_or(EPROTO)?, sys::O_PATH, 0)?;
+        let (top_identity, root) = (sys::identity(top), sys::identity(self.root)?);
+        sys::close(top);
+        let top = top_identity?;
+        Ok((top.device, top.inode) == (root.device, root.inode))
     }
 
     fn landlock_begin(&mut self, files: u64, network: u64, scopes: u64) -> Result<(), Errno> {
@@ -286,6 +304,7 @@ const MS_PRIVATE: u64 = 1 << 18;
 const MNT_DETACH: usize = 2;
 const RESOLVE_NO_SYMLINKS: u64 = 4;
 const RESOLVE_BENEATH: u64 = 8;
+const EBUSY: Errno = 16;
 const ENOTDIR: Errno = 20;
 const ESTALE: Errno = 116;
 const PR_SET_DUMPABLE: usize = 4;

@@ -95,6 +95,7 @@ fn make(attempt: Attempt, target: &Target) -> i32 {
         Attempt::TraceInit => call(sys::NR_PTRACE, PTRACE_SEIZE, 1, 0),
         Attempt::InitMemory => open(c"/proc/1/mem".to_bytes_with_nul(), sys::O_RDWR),
         Attempt::HostFile => code(sys::openat(AT_FDCWD, target.file, 0, 0)),
+        Attempt::HostFileAboveRoot => above_root(target.file),
         Attempt::InitRoot => open(b"/proc/1/root/\0", 0),
         Attempt::FileHandle => call(sys::NR_OPEN_BY_HANDLE_AT, AT_FDCWD, 0, 0),
         Attempt::SetUser => call(sys::NR_SETRESUID, 12345, 12345, 12345),
@@ -192,6 +193,17 @@ fn take_capabilities() -> i32 {
         Ok(()) => OPEN,
         Err(_) => call(sys::NR_SETHOSTNAME, c"x".as_ptr() as usize, 1, 0),
     }
+}
+
+/// The same file by way of what may lie on top of the root.
+fn above_root(file: CStr<'_>) -> i32 {
+    let mut path = [0; 512];
+    let (above, file) = (b"/..", file.bytes());
+    let length = above.len() + file.len();
+    let Some(space) = path.get_mut(..=length) else { return NOT_APPLICABLE };
+    space[..above.len()].copy_from_slice(above);
+    space[above.len()..length].copy_from_slice(file);
+    open(space, 0)
 }
 
 fn new_privileges() -> i32 {

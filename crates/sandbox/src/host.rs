@@ -17,6 +17,8 @@ pub struct Host {
     pub privileged: bool,
     /// The version of Landlock; 0 if there is none.
     pub landlock: u32,
+    /// Whether the kernel tells how a process ended that is not our child (since 6.15).
+    pub tells_exits: bool,
     /// The home folder of our user, if it has one.
     pub home: Option<PathBuf>,
     /// The name of our user.
@@ -29,8 +31,10 @@ impl Host {
         let uid = rustix::process::geteuid().as_raw();
         let account = account(uid);
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
         Self {
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            tells_exits: is_at_least(&kernel, (6, 15)),
+            kernel,
             uid,
             gid: rustix::process::getegid().as_raw(),
             privileged: uid == 0 && has_admin_capability(),
@@ -54,4 +58,24 @@ fn account(uid: u32) -> Option<(String, PathBuf)> {
         let found = fields.get(2)?.parse() == Ok(uid);
         found.then(|| Some((fields.first()?.to_string(), PathBuf::from(fields.get(5)?))))?
     })
+}
+
+/// Whether a release such as `6.18.44-generic` is this version or a later one.
+fn is_at_least(release: &str, version: (u32, u32)) -> bool {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse().ok());
+    let found = numbers.next().flatten().zip(numbers.next().flatten());
+    found.is_some_and(|found: (u32, u32)| found >= version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert!(is_at_least("6.18.44-fc", (6, 15)));
+        assert!(is_at_least("7.0", (6, 15)));
+        assert!(!is_at_least("6.8.0-41-generic", (6, 15)));
+        assert!(!is_at_least("strange", (6, 15)));
+    }
 }

@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 use crate::{landlock, seccomp::Filter};
 use policy::Policy;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -77,6 +77,8 @@ pub(crate) struct Blueprint<'a> {
 pub(crate) struct Layout {
     pub(crate) plan: Plan,
     pub(crate) prepared: Vec<Prepared>,
+    /// The paths of the host that show inside at their own place.
+    pub(crate) visible: Vec<PathBuf>,
 }
 
 /// Something to mount, once all mount points are made.
@@ -109,7 +111,13 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.hidden();
     draft.pins();
     draft.finish();
-    Ok(Layout { plan: draft.plan, prepared: draft.prepared })
+    let links = blueprint.parts.iter().filter_map(|part| match part {
+        Part::Link { path, .. } => Some(path.clone()),
+        Part::Shared { .. } => None,
+    });
+    let shown = draft.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
+    let visible = shown.map(|bind| bind.target.clone()).chain(links).collect();
+    Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
 }
 
 /// Whose permissions count on a host path.
@@ -423,7 +431,6 @@ fn open(path: &Path) -> Result<OwnedFd, LayoutError> {
 }
 
 fn identify(file: &OwnedFd) -> rustix::io::Result<(FileIdentity, FileType)> {
-    let _ = (AtFlags::empty(), StatxFlags::BASIC_STATS);
     let stat = rustix::fs::fstat(file)?;
     let identity = FileIdentity { device: stat.st_dev, inode: stat.st_ino };
     Ok((identity, FileType::from_raw_mode(stat.st_mode)))

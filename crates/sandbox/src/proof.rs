@@ -17,7 +17,7 @@ fn expected(attempt: Attempt) -> &'static [Errno] {
         HostAbstractSocket => &[Errno::CONNREFUSED],
         Clone3User | IoUring | X32 => &[Errno::NOSYS],
         I386 => &[Errno::NOSYS, CRASHED],
-        InitMemory | InitRoot | HostFile => &[Errno::ACCESS, Errno::PERM, Errno::NOENT],
+        InitMemory | InitRoot | HostFile | HostFileAboveRoot => &[Errno::ACCESS, Errno::PERM, Errno::NOENT],
         SetUser => &[Errno::PERM, Errno::INVAL],
         KernelSetting | WriteImage => &[Errno::ROFS, Errno::ACCESS],
         LandlockWrite => &[Errno::ACCESS],
@@ -33,7 +33,7 @@ fn control(attempt: Attempt) -> &'static str {
     use Attempt::*;
     match attempt {
         ConnectOut | DatagramOut | HostAbstractSocket => "network namespace",
-        HostFile | KernelSetting | WriteImage => "root",
+        HostFile | HostFileAboveRoot | KernelSetting | WriteImage => "root",
         InitMemory | InitRoot | TraceInit => "init",
         Capabilities => "capabilities",
         NewPrivileges => "no_new_privs",
@@ -69,6 +69,7 @@ fn name(attempt: Attempt) -> &'static str {
         TraceInit => "trace_init",
         InitMemory => "init_memory",
         HostFile => "host_file",
+        HostFileAboveRoot => "host_file_above_root",
         InitRoot => "init_root",
         FileHandle => "file_handle",
         SetUser => "set_user",

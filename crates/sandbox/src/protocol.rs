@@ -200,6 +200,8 @@ codes! {
         NewPrivileges = 35,
         /// Writing where Landlock alone forbids it.
         LandlockWrite = 36,
+        /// A file of the host by way of what may lie on top of the root.
+        HostFileAboveRoot = 37,
     }
 }
 

@@ -119,6 +119,10 @@ pub(crate) struct Started {
     pub(crate) scratch_device: u64,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
+    /// The name of the user inside.
+    pub(crate) user: String,
+    /// The host's folders that show inside.
+    pub(crate) visible: Vec<PathBuf>,
 }
 
 /// All that a sandbox has for itself.
@@ -283,8 +287,10 @@ impl Start<'_> {
         let scratch = last.descriptor.ok_or_else(|| self.died())?;
         let stat = rustix::fs::fstat(&scratch).map_err(errno_of("root"))?;
         let child = self.child.0.take().ok_or(StartError::Died(0))?;
-        let Self { channel, cgroup, .. } = self;
-        Ok(Started { child, channel, cgroup, root, scratch, scratch_device: stat.st_dev, proof, home })
+        let user = self.ids.user_name(&self.shared.host).to_owned();
+        let Self { channel, cgroup, layout, .. } = self;
+        let (scratch_device, visible) = (stat.st_dev, layout.visible);
+        Ok(Started { child, channel, cgroup, root, scratch, scratch_device, proof, home, user, visible })
     }
 
     fn next_message(&self) -> Result<crate::channel::Received, StartError> {
@@ -348,7 +354,16 @@ impl Start<'_> {
             let detail = (!holds).then(|| "is the host's".to_owned());
             proof.add("own_namespace", control, holds, detail);
         }
+        let roots = mounts_at_root(self.pid());
+        proof.add("only_own_root", "root", roots == Some(1), Some(format!("{} mounts at /", roots.unwrap_or(0))));
     }
+}
+
+/// How many mounts lie at the root of a process: one, or the host's is still there.
+fn mounts_at_root(pid: u32) -> Option<usize> {
+    const MOUNT_POINT: usize = 4;
+    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    Some(table.lines().filter(|line| line.split(' ').nth(MOUNT_POINT) == Some("/")).count())
 }
 
 fn namespace_name(pid: &str, name: &str) -> Option<PathBuf> {

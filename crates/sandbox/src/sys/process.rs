@@ -45,3 +45,9 @@ pub(crate) fn exit_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
     }
     Some(i32::from_ne_bytes(information[EXIT_CODE..].try_into().ok()?))
 }
+
+/// Sends a signal to a process group (kill(2)).
+pub(crate) fn signal_group(group: rustix::process::Pid, signal: i32) -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::kill(-group.as_raw_nonzero().get(), signal) }.into()).map(drop)
+}

@@ -1,0 +1,122 @@
+//! The processes of a sandbox, as its own `/proc` lists them: for hosts without control groups that we may write,
+//! and for telling which call a process belongs to.
+
+use crate::sys::process::send_signal;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Dir, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// One process: an open folder of `/proc`, which stays this process's even when its id is another's.
+pub(crate) struct Member {
+    folder: OwnedFd,
+    /// Its id inside.
+    pub(crate) pid: u32,
+}
+
+impl Member {
+    /// The name of its UTS namespace: the mark of its call.
+    pub(crate) fn mark(&self) -> Option<PathBuf> {
+        let name = rustix::fs::readlinkat(&self.folder, "ns/uts", Vec::new()).ok()?;
+        Some(PathBuf::from(OsString::from_vec(name.into_bytes())))
+    }
+
+    pub(crate) fn signal(&self, signal: i32) -> Result<(), Errno> {
+        send_signal(self.folder.as_fd(), signal)
+    }
+
+    /// Bytes that are its own (resident and not shared), and those that it shares.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        const PAGE: u64 = 4096;
+        let pages = self.read("statm")?;
+        let mut fields = pages.split(|byte| *byte == b' ').skip(1).map(|field| std::str::from_utf8(field).ok()?.parse::<u64>().ok());
+        let (resident, shared) = (fields.next()??, fields.next()??);
+        Some(resident.saturating_sub(shared) * PAGE)
+    }
+
+    /// Whether it runs, or could: not stopped, not dead.
+    pub(crate) fn is_running(&self) -> bool {
+        let state = self.read("stat").and_then(|stat| {
+            let end = stat.iter().rposition(|byte| *byte == b')')?;
+            stat.get(end + 2).copied()
+        });
+        state.is_some_and(|state| !matches!(state, b'T' | b't' | b'Z' | b'X'))
+    }
+
+    /// Whether it is dead and waits for its parent.
+    pub(crate) fn is_dead(&self) -> bool {
+        let stat = self.read("stat");
+        let state = stat.as_ref().and_then(|stat| stat.get(stat.iter().rposition(|byte| *byte == b')')? + 2));
+        !matches!(state, Some(state) if !matches!(state, b'Z' | b'X'))
+    }
+
+    /// How many descriptors it has open (since Linux 6.2).
+    pub(crate) fn open_files(&self) -> Option<u64> {
+        let stat = rustix::fs::statat(&self.folder, "fd", rustix::fs::AtFlags::empty()).ok()?;
+        u64::try_from(stat.st_size).ok()
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let file = rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut content = vec![0; 1024];
+        let read = rustix::io::read(&file, &mut content).ok()?;
+        content.truncate(read);
+        Some(content)
+    }
+}
+
+/// All processes of the sandbox with this root but its init.
+pub(crate) fn members(root: BorrowedFd<'_>) -> Vec<Member> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(table) = rustix::fs::openat(root, "proc", flags, Mode::empty()) else { return Vec::new() };
+    let Ok(entries) = Dir::read_from(&table) else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
+    ids.filter(|pid| *pid != 1)
+        .filter_map(|pid: u32| {
+            let folder = rustix::fs::openat(&table, pid.to_string(), flags, Mode::empty()).ok()?;
+            Some(Member { folder, pid })
+        })
+        .collect()
+}
+
+/// Sends SIGKILL to all that `is_meant`, again and again until a look finds none alive: a process may have
+/// forked between the look and the signal. False if they outran us.
+pub(crate) fn kill_all(root: BorrowedFd<'_>, is_meant: impl Fn(&Member) -> bool) -> bool {
+    const LOOKS: u32 = 200;
+    for _ in 0..LOOKS {
+        let mut found = false;
+        for member in members(root).iter().filter(|member| is_meant(member) && !member.is_dead()) {
+            found |= member.signal(libc::SIGKILL).is_ok();
+        }
+        if !found {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+/// Stops all, until a look finds none running. False if they outran us.
+pub(crate) fn stop_all(root: BorrowedFd<'_>) -> bool {
+    const LOOKS: u32 = 200;
+    for _ in 0..LOOKS {
+        let running: Vec<_> = members(root).into_iter().filter(Member::is_running).collect();
+        if running.is_empty() {
+            return true;
+        }
+        for member in running {
+            let _ = member.signal(libc::SIGSTOP);
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+/// Lets all run on.
+pub(crate) fn continue_all(root: BorrowedFd<'_>) {
+    for member in members(root) {
+        let _ = member.signal(libc::SIGCONT);
+    }
+}
