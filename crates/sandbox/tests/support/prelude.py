@@ -5,7 +5,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
 
-def name(number):
+def error_name(number):
     return errno.errorcode.get(number, str(number))
 
 
@@ -13,7 +13,7 @@ def syscall(number, *arguments):
     """The answer of a raw system call: the name of its error, or `open` where it succeeded."""
     ctypes.set_errno(0)
     result = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
-    return name(ctypes.get_errno()) if result == -1 else "open"
+    return error_name(ctypes.get_errno()) if result == -1 else "open"
 
 
 def attempt(action, *arguments, **named):
@@ -22,7 +22,7 @@ def attempt(action, *arguments, **named):
         action(*arguments, **named)
         return "open"
     except OSError as error:
-        return name(error.errno) if error.errno else type(error).__name__
+        return error_name(error.errno) if error.errno else type(error).__name__
 
 
 def say(key, value):
