@@ -4,6 +4,7 @@
 //! requirements of the suite: where one is missing, a test fails and names it. What a machine can't give is
 //! reported by [`skip`], never passed over.
 #![allow(dead_code, reason = "each family of tests uses its own part of this")]
+#![allow(unused_imports, reason = "as above")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod agent;
@@ -13,5 +14,5 @@ mod witness;
 
 pub(crate) use agent::{Ran, compile, python};
 pub(crate) use host::{alone, canonical_tempdir, is_root, require, skip};
-pub(crate) use stage::{Background, Stage, policy, supervisor};
+pub(crate) use stage::{Background, Stage, policy, start, supervisor};
 pub(crate) use witness::Collector;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -116,26 +117,41 @@ pub(crate) fn start(
     Sandbox::start(supervisor(), &setup, witness)
 }
 
+fn collect(stream: Option<impl Read + Send + 'static>, started: Arc<AtomicBool>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let (mut bytes, mut part) = (Vec::new(), vec![0; 65536]);
+        if let Some(mut stream) = stream {
+            while let Ok(read @ 1..) = stream.read(&mut part) {
+                bytes.extend_from_slice(&part[..read]);
+                started.store(true, Ordering::SeqCst);
+            }
+        }
+        started.store(true, Ordering::SeqCst);
+        bytes
+    })
+}
+
 /// A call that runs, while its output is collected.
 pub(crate) struct Background {
     pub(crate) call: Call,
+    started: Arc<AtomicBool>,
     out: JoinHandle<Vec<u8>>,
     err: JoinHandle<Vec<u8>>,
 }
 
 impl Background {
     fn of(mut call: Call) -> Self {
-        fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                if let Some(mut stream) = stream {
-                    let _ = stream.read_to_end(&mut bytes);
-                }
-                bytes
-            })
+        let started = Arc::new(AtomicBool::new(false));
+        let out = collect(call.stdout.take(), Arc::clone(&started));
+        let err = collect(call.stderr.take(), Arc::default());
+        Self { call, started, out, err }
+    }
+
+    /// Waits until it has said something, or has ended.
+    pub(crate) fn wait_for_word(&self) {
+        while !self.started.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        let (out, err) = (collect(call.stdout.take()), collect(call.stderr.take()));
-        Self { call, out, err }
     }
 
     /// The number of the call.
