@@ -1,1 +1,6 @@
 //! placeholder
+
+/// The root file system that a sandbox starts from.
+pub mod image {
+    pub mod oci;
+}
