@@ -1,4 +1,5 @@
 //! placeholder
+#![forbid(unsafe_code)]
 
 /// The root file system that a sandbox starts from.
 pub mod image {

@@ -75,7 +75,8 @@ impl<R: BufRead> Zstd<R> {
             match self.decoder.reset(&mut self.source) {
                 Ok(()) => return Ok(true),
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length, ..
+                    length,
+                    ..
                 })) => self.skip(length.into())?,
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn zstd_frames_follow_each_other_around_skippable_ones() {
-        let stream = [skippable(b"table"), zstd(b"one "), zstd(b""), skippable(b""), zstd(b"two"), skippable(b"end")];
+        let stream =
+            [skippable(b"table"), zstd(b"one "), zstd(b""), skippable(b""), zstd(b"two"), skippable(b"end")];
         assert_eq!(read(&stream.concat()).unwrap(), b"one two");
     }
 

@@ -235,7 +235,9 @@ fn check_kind(what: Part, schema: u32, own: Option<&str>, declared: Option<&str>
     match own.zip(declared) {
         Some((own, declared)) if !own.is_empty() && own != declared => Err(invalid(
             what,
-            &format!("calls itself {own:?} where its descriptor says {declared:?}; such a document is refused"),
+            &format!(
+                "calls itself {own:?} where its descriptor says {declared:?}; such a document is refused"
+            ),
         )),
         _ => Ok(()),
     }
@@ -270,7 +272,8 @@ mod tests {
 
     #[test]
     fn null_lists_are_empty() {
-        let config = br#"{"os":"linux","rootfs":{"type":"layers","diff_ids":null},"config":{"Env":null,"Cmd":["a"]}}"#;
+        let config =
+            br#"{"os":"linux","rootfs":{"type":"layers","diff_ids":null},"config":{"Env":null,"Cmd":["a"]}}"#;
         let config = Config::parse(config).unwrap();
         assert!(config.config.env.is_empty() && config.rootfs.diff_ids.is_empty());
         assert_eq!(config.config.cmd, ["a"]);
