@@ -17,5 +17,7 @@ mod choice;
 mod hostile;
 #[path = "oci/layers.rs"]
 mod layers;
+#[path = "oci/sequences.rs"]
+mod sequences;
 #[path = "oci/verify.rs"]
 mod verify;
