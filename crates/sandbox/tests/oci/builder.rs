@@ -29,6 +29,14 @@ pub(crate) fn architecture() -> &'static str {
     }
 }
 
+/// Whether this process is root, and not just in a user namespace of a few ids.
+pub(crate) fn keeps_owners() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    let ids: u64 =
+        map.lines().map(|line| line.split_ascii_whitespace().nth(2).unwrap().parse::<u64>().unwrap()).sum();
+    rustix::process::geteuid().is_root() && ids >= 65536
+}
+
 /// A tar in the making. Names and link targets go into the headers unchecked.
 #[derive(Default)]
 pub(crate) struct Tar(Vec<u8>);

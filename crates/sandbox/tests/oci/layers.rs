@@ -13,10 +13,6 @@ fn read(image: &sandbox::image::oci::OciImage, path: &str) -> String {
     fs::read_to_string(image.root.join(path)).unwrap()
 }
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 #[test]
 fn plain_gzip_and_zstd_layers_are_stacked() {
     let layout = Layout::new();
@@ -151,7 +147,7 @@ fn owners_are_kept_by_root_and_are_the_user_otherwise() {
     let opened = Layout::of([tar]).opened();
     let found = fs::metadata(opened.root.join("f")).unwrap();
     let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    assert_eq!((found.uid(), found.gid()), if is_root() { (1234, 65535) } else { own });
+    assert_eq!((found.uid(), found.gid()), if keeps_owners() { (1234, 65535) } else { own });
 }
 
 #[test]

@@ -15,12 +15,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, fsync, mkdirat, openat, renameat, statat,
-    syncfs, unlinkat,
+    AtFlags, CWD, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, mkdirat, openat, renameat,
+    statat, syncfs, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
@@ -113,21 +113,18 @@ impl Cache {
         let path = dir.join("rootfs");
         let failed = |source| CacheError::Host { action: "make the folders", path: path.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
-        check_private(&dir)
-            .and_then(|private| Ok(private && check_private(&path)?))
-            .map_err(failed)
-            .and_then(
-                |private| if private { Ok(()) } else { Err(CacheError::Foreign { dir: dir.clone() }) },
-            )?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        for folder in [&dir, &path] {
+            let found = fs::metadata(folder).map_err(failed)?;
+            if found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
+                return Err(CacheError::Foreign { dir: folder.clone() });
+            }
+        }
         let rootfs = tree::open_folder(CWD, path.as_os_str()).map_err(failed)?;
+        if fstat(&rootfs).map_err(|errno| failed(errno.into()))?.st_mode & 0o077 != 0 {
+            fchmod(&rootfs, Mode::RWXU).map_err(|errno| failed(errno.into()))?;
+        }
         Ok(Store { path, rootfs })
     }
-}
-
-fn check_private(dir: &Path) -> io::Result<bool> {
-    let found = fs::metadata(dir)?;
-    Ok(found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0)
 }
 
 impl Store {
@@ -218,7 +215,7 @@ impl Store {
     fn make(&self, name: &str) -> io::Result<OwnedFd> {
         mkdirat(&self.rootfs, name, Mode::RWXU)?;
         let folder = tree::open_folder(self.rootfs.as_fd(), OsStr::new(name))?;
-        rustix::fs::fchmod(&folder, Mode::from_raw_mode(0o755))?;
+        fchmod(&folder, Mode::from_raw_mode(0o755))?;
         Ok(folder)
     }
 

@@ -123,6 +123,9 @@ impl EntryPath {
 
     /// What the name says. See "Whiteouts" in OCI's layer specification.
     pub(super) fn mark(&self) -> Result<Mark<'_>, PathFault> {
+        if self.bytes.starts_with(b".wh..wh.") && self.name > 0 {
+            return Ok(Mark::Bookkeeping);
+        }
         let Some(hidden) = self.name().as_bytes().strip_prefix(b".wh.") else {
             return Ok(Mark::None);
         };
@@ -175,7 +178,9 @@ mod tests {
     fn whiteouts_never_reach_their_own_folder() {
         assert_eq!(entry("d/.wh.x").unwrap().mark(), Ok(Mark::Whiteout("x".as_ref())));
         assert_eq!(entry("d/.wh..wh..opq").unwrap().mark(), Ok(Mark::Opaque));
-        assert_eq!(entry("d/.wh..wh.plnk").unwrap().mark(), Ok(Mark::Bookkeeping));
+        for path in ["d/.wh..wh.aufs", ".wh..wh.plnk", ".wh..wh.plnk/1.2"] {
+            assert_eq!(entry(path).unwrap().mark(), Ok(Mark::Bookkeeping));
+        }
         assert_eq!(entry("d/.wh....").unwrap().mark(), Ok(Mark::Whiteout("...".as_ref())));
         for path in ["d/.wh.", "d/.wh..", "d/.wh..."] {
             assert_eq!(entry(path).unwrap().mark(), Err(PathFault::Whiteout));

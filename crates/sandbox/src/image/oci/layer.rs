@@ -134,14 +134,18 @@ impl<'l> Extraction<'l> {
         let digest = applied.and_then(|()| reader.finish().map_err(LayerError::Content));
         self.stream_left -= allowed - meter.left();
         match meter.tripped() {
-            Some(Tripped::Stream) => {
-                Err(LayerError::Limit { what: "bytes when decompressed", limit: allowed })
-            }
+            Some(Tripped::Stream) => Err(self.exceeded(allowed, "bytes when decompressed")),
             Some(Tripped::Header) => {
                 Err(LayerError::Limit { what: "bytes in the header of one entry", limit: Meter::HEADER })
             }
             None => digest,
         }
+    }
+
+    /// The limit that left `allowed` bytes to a layer.
+    pub(super) fn exceeded(&self, allowed: u64, what: &'static str) -> LayerError {
+        let limit = if allowed == self.limits.layer_bytes { allowed } else { self.limits.total_bytes };
+        LayerError::Limit { what, limit }
     }
 
     /// Sets what can only be set at the end.

@@ -32,6 +32,7 @@ pub(super) struct Layer<'e, 'l> {
     near: Option<(OsString, OwnedFd)>,
     /// Whether the current entry took the place of something.
     replaced: bool,
+    content_allowed: u64,
     content_left: u64,
     buffer: Vec<u8>,
 }
@@ -45,6 +46,7 @@ impl<'e, 'l> Layer<'e, 'l> {
             hash: RandomState::new(),
             near: None,
             replaced: false,
+            content_allowed: content_left,
             content_left,
             buffer: vec![0; 128 << 10],
         }
@@ -92,13 +94,24 @@ impl<'e, 'l> Layer<'e, 'l> {
             Err(refused) if refused.is_missing() => return Ok(()),
             folder => folder.map_err(|refused| self.refused(refused, "open the folder of", written))?,
         };
-        let mut keep =
-            |parent: BorrowedFd<'_>, name: &OsStr| Ok(self.made.contains(&self.key(parent, name)?));
-        match name {
+        // What is looked at counts as an entry, or a thousand marks on a large folder would take forever.
+        let mut exhausted = false;
+        let mut keep = |parent: BorrowedFd<'_>, name: &OsStr| {
+            exhausted |= self.to.tree.count().is_err();
+            if exhausted {
+                Err(Errno::DQUOT.into())
+            } else {
+                Ok(self.made.contains(&self.key(parent, name)?))
+            }
+        };
+        let hidden = match name {
             Some(name) => tree::remove_unless(folder.as_fd(), name, &mut keep).map(drop),
             None => tree::empty_unless(folder.as_fd(), &mut keep),
+        };
+        match hidden {
+            Err(_) if exhausted => Err(self.refused(Refused::Entries, "", written)),
+            hidden => hidden.map_err(|source| LayerError::host("remove what is hidden by", written, source)),
         }
-        .map_err(|source| LayerError::host("remove what is hidden by", written, source))
     }
 
     fn add(
@@ -233,10 +246,10 @@ impl<'e, 'l> Layer<'e, 'l> {
         written: &OsStr,
     ) -> Result<(), LayerError> {
         let size = entry.size();
-        self.content_left = self.content_left.checked_sub(size).ok_or(LayerError::Limit {
-            what: "bytes in files",
-            limit: self.to.limits.layer_bytes.min(self.to.limits.total_bytes),
-        })?;
+        let Some(left) = self.content_left.checked_sub(size) else {
+            return Err(self.to.exceeded(self.content_allowed, "bytes in files"));
+        };
+        self.content_left = left;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = self
             .afresh(at, name, || Ok(openat(at, name, flags, Mode::RUSR | Mode::WUSR)?))
