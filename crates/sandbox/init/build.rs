@@ -120,6 +120,7 @@ impl Site<'_> {
             Step::Done => {
                 self.done = true;
                 crate::die_with_parent();
+                close_all_but(crate::SUPERVISOR, self.layer)?;
                 sys::prctl(PR_SET_DUMPABLE, 0, 0).map(drop)
             }
         }
@@ -245,11 +246,8 @@ impl Site<'_> {
         if wanted != 0 {
             set_attributes(tree, EMPTY.get()?, AT_EMPTY_PATH | recursive(attributes), [wanted, 0, 0, 0])?;
         }
-        move_mount(tree, folder, target)?;
-        if attributes & KEEP_OPEN == 0 {
-            sys::close(tree);
-        }
-        Ok(())
+        // Descriptors are closed all at once, when the plan is done.
+        move_mount(tree, folder, target)
     }
 
     /// Changes the root, and takes away everything that the old one leaves on top of the new: the scratch file
@@ -312,6 +310,21 @@ const ENOTDIR: Errno = 20;
 const ESTALE: Errno = 116;
 const PR_SET_DUMPABLE: usize = 4;
 const TERMINAL_OPTIONS: [(&[u8], &[u8]); 2] = [(b"ptmxmode\0", b"666\0"), (b"mode\0", b"620\0")];
+
+/// Closes every descriptor but these two.
+fn close_all_but(a: Fd, b: Fd) -> Result<(), Errno> {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    close_range(0, low.checked_sub(1))?;
+    close_range(low + 1, high.checked_sub(1))?;
+    close_range(high + 1, Some(u32::MAX as usize))
+}
+
+fn close_range(first: Fd, last: Option<Fd>) -> Result<(), Errno> {
+    match last {
+        Some(last) if first <= last => sys::call(sys::NR_CLOSE_RANGE, [first, last, 0, 0, 0, 0]).map(drop),
+        _ => Ok(()),
+    }
+}
 
 fn recursive(attributes: u64) -> usize {
     if attributes & RECURSIVE != 0 { sys::AT_RECURSIVE } else { 0 }

@@ -39,9 +39,6 @@ fn main(arguments: Arguments) -> ! {
         Ok(inside) => inside,
         Err(failure) => report_failure(failure),
     };
-    for &fd in &fds[..begin.fds] {
-        sys::close(fd);
-    }
     let _ = sys::send(SUPERVISOR, inside.ready(), Some(inside.scratch));
     sys::close(inside.scratch);
     calls::serve(&inside)

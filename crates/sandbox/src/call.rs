@@ -125,7 +125,6 @@ pub(crate) struct CallState {
     pub(crate) cause: Cause,
     pub(crate) started: Instant,
     /// Its first process.
-    pub(crate) pidfd: OwnedFd,
     pub(crate) pid: u32,
     /// The name of its UTS namespace: every descendant has it, and nobody else.
     pub(crate) mark: PathBuf,
@@ -161,7 +160,6 @@ impl CallState {
     pub(crate) fn new(
         cause: Cause,
         pid: u32,
-        pidfd: OwnedFd,
         mark: PathBuf,
         cgroup: Option<CallCgroup>,
         channel: Channel,
@@ -267,8 +265,13 @@ impl CallState {
             reason,
             wall: self.started.elapsed(),
             cpu_us: cgroup.and_then(CallCgroup::cpu_us).or(exit.map(|exit| exit.cpu_us)),
-            peak_memory_bytes: cgroup.and_then(CallCgroup::peak_memory).or(exit.map(|exit| exit.peak_memory_bytes)),
-            output: OutputBytes { stdout: stdout.load(Ordering::Relaxed), stderr: stderr.load(Ordering::Relaxed) },
+            peak_memory_bytes: cgroup
+                .and_then(CallCgroup::peak_memory)
+                .or(exit.map(|exit| exit.peak_memory_bytes)),
+            output: OutputBytes {
+                stdout: stdout.load(Ordering::Relaxed),
+                stderr: stderr.load(Ordering::Relaxed),
+            },
             processes_left,
         })
     }
@@ -280,7 +283,9 @@ impl CallState {
         };
         if let Some(errno) = self.learn_launch().failure {
             return match errno {
-                Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => (127, None, EndReason::NotFound),
+                Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => {
+                    (127, None, EndReason::NotFound)
+                }
                 _ => (126, None, EndReason::NotExecutable),
             };
         }

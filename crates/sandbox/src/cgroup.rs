@@ -56,7 +56,8 @@ impl Cgroups {
         sweep(&unified);
         let unified = unified.join(&name);
         fs::create_dir(&unified).ok()?;
-        let legacy = mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
+        let legacy =
+            mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
         let mut claimed = Self { kind: Kind::Unified, unified, legacy: Vec::new() };
         for (controller, folder) in legacy {
             claimed.kind = Kind::Hybrid;
@@ -170,7 +171,8 @@ impl RunCgroup {
 
     /// Makes the folder of a call and moves its first process there.
     pub(crate) fn call(&self, number: u32, pid: u32) -> io::Result<CallCgroup> {
-        let call = CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
+        let call =
+            CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
         fs::create_dir(&call.folder)?;
         fs::write(call.folder.join("cgroup.procs"), pid.to_string())?;
         Ok(call)
@@ -198,7 +200,10 @@ impl RunCgroup {
             return Some((now, peak.unwrap_or(now)));
         }
         let folder = self.legacy_folder("memory")?;
-        Some((number(&folder.join("memory.usage_in_bytes"))?, number(&folder.join("memory.max_usage_in_bytes"))?))
+        Some((
+            number(&folder.join("memory.usage_in_bytes"))?,
+            number(&folder.join("memory.max_usage_in_bytes"))?,
+        ))
     }
 
     /// How often the memory limit killed a process.
@@ -261,12 +266,6 @@ impl CallCgroup {
     /// The most bytes in use, where the version 2 tree counts them.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         if self.controllers { number(&self.folder.join("memory.peak")) } else { None }
-    }
-
-    /// How many processes it holds.
-    pub(crate) fn processes(&self) -> Option<u32> {
-        let processes = fs::read_to_string(self.folder.join("cgroup.procs")).ok()?;
-        u32::try_from(processes.lines().count()).ok()
     }
 }
 
@@ -344,7 +343,8 @@ impl Mounts {
         let mut legacy = Vec::new();
         for line in table.lines() {
             let mut fields = line.split(' ').skip(1);
-            let (Some(point), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+            let (Some(point), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next())
+            else {
                 continue;
             };
             match kind {

@@ -24,7 +24,7 @@ use event::{CallId, Cause, Observation, Text};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -63,8 +63,10 @@ fn errno_of(error: &std::io::Error) -> Errno {
 }
 
 fn started(command: &Command, folder: &std::path::Path) -> CallStarted {
-    let mut started = CallStarted::new(command.arguments.iter().map(|argument| argument.as_bytes()), Text::from(folder));
-    started.timeout_ms = command.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let mut started =
+        CallStarted::new(command.arguments.iter().map(|argument| argument.as_bytes()), Text::from(folder));
+    started.timeout_ms =
+        command.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     started
 }
 
@@ -142,7 +144,13 @@ impl Streams {
     }
 }
 
-fn order(inside: &Inside, id: CallId, record: &OwnedFd, streams: &Streams, theirs: OwnedFd) -> Result<(), CallError> {
+fn order(
+    inside: &Inside,
+    id: CallId,
+    record: &OwnedFd,
+    streams: &Streams,
+    theirs: OwnedFd,
+) -> Result<(), CallError> {
     let Streams { stdin, stdout, stderr, .. } = streams;
     let descriptors =
         [record.as_fd(), stdin.theirs.as_fd(), stdout.theirs.as_fd(), stderr.theirs.as_fd(), theirs.as_fd()];
@@ -157,11 +165,13 @@ struct First {
 }
 
 fn meet(channel: &Channel, folder: &std::path::Path) -> Result<First, CallError> {
-    let message = channel.receive(PATIENCE).map_err(refused("hear from its first process"))?.ok_or(CallError::Gone)?;
+    let message =
+        channel.receive(PATIENCE).map_err(refused("hear from its first process"))?.ok_or(CallError::Gone)?;
     let errno = |errno: Option<i32>| Errno::from_raw_os_error(errno.unwrap_or(libc::EIO));
     match (message.report(), message.sender) {
         (Some((Report::Listening, mut fields)), Some(pid)) => {
-            let listener = fetch_listener(pid, fields.signed().unwrap_or(-1)).map_err(refused("take its listener"))?;
+            let listener =
+                fetch_listener(pid, fields.signed().unwrap_or(-1)).map_err(refused("take its listener"))?;
             Ok(First { pid, listener })
         }
         (Some((Report::NotExecuted, mut fields)), _) => {
@@ -191,12 +201,12 @@ fn set_up_step(place: Option<u32>) -> &'static str {
 
 /// Books the first process to the call, before it may do anything.
 fn enroll(inside: &Inside, cause: Cause, pid: Pid, channel: Channel) -> Result<Arc<CallState>, Errno> {
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let number = pid.as_raw_nonzero().get().cast_unsigned();
-    let mark: PathBuf = std::fs::read_link(format!("/proc/{number}/ns/uts")).map_err(|error| errno_of(&error))?;
+    let mark: PathBuf =
+        std::fs::read_link(format!("/proc/{number}/ns/uts")).map_err(|error| errno_of(&error))?;
     let cgroup = inside.cgroup.as_ref().map(|cgroup| cgroup.call(cause.call.number(), number)).transpose();
     let cgroup = cgroup.map_err(|error| errno_of(&error))?;
-    Ok(Arc::new(CallState::new(cause, number, pidfd, mark, cgroup, channel)?))
+    Ok(Arc::new(CallState::new(cause, number, mark, cgroup, channel)?))
 }
 
 fn listen(inside: &Arc<Inside>, state: &Arc<CallState>, listener: OwnedFd) -> Result<(), Errno> {

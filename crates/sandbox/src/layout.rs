@@ -110,7 +110,12 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.devices()?;
     draft.home()?;
     draft.granted()?;
-    draft.place(blueprint.workspace.host(), blueprint.workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+    draft.place(
+        blueprint.workspace.host(),
+        blueprint.workspace.inside(),
+        Attributes::SAFE,
+        Trust::Granted,
+    )?;
     draft.mount_all();
     draft.hidden();
     draft.pins();
@@ -139,7 +144,8 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(blueprint: &'a Blueprint<'a>) -> Self {
-        let area = |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
+        let area =
+            |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
         let areas = vec![
             area(Path::new("/tmp"), "s/tmp", SHARED_FOLDER),
             area(Path::new("/var/tmp"), "s/var-tmp", SHARED_FOLDER),
@@ -211,8 +217,19 @@ impl<'a> Draft<'a> {
         };
         for part in parts {
             match part {
-                Part::Shared { path, .. } => {
-                    self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Image)?;
+                Part::Shared { path, identity, folder } => {
+                    let recursive = if *folder { Attributes::RECURSIVE } else { Attributes::SAFE };
+                    self.folder_above(path);
+                    self.point(path, *folder);
+                    self.binds.push(Bind {
+                        source: Source::Path(path.clone(), *identity),
+                        target: path.clone(),
+                        attributes: Attributes::SAFE.and(Attributes::READ_ONLY).and(recursive),
+                    });
+                }
+                Part::Copied { path, content } => {
+                    self.folder_above(path);
+                    self.plan.file(0o644, &self.skeleton(path), content);
                 }
                 Part::Link { path, target } => {
                     self.folder_above(path);
@@ -228,7 +245,9 @@ impl<'a> Draft<'a> {
         let Blueprint { ids, host, home, .. } = *self.blueprint;
         let (users, groups) = host_image::accounts(ids.uid, ids.gid, ids.user_name(host), home);
         let written: &[(&str, String)] = match self.blueprint.image {
-            Image::Host => &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())],
+            Image::Host => {
+                &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())]
+            }
             Image::Oci(_) => &[],
         };
         let network = [
@@ -283,7 +302,13 @@ impl<'a> Draft<'a> {
     }
 
     /// A host path becomes visible: makes its mount point now, and mounts it later.
-    fn place(&mut self, source: &Path, target: &Path, attributes: Attributes, trust: Trust) -> Result<(), LayoutError> {
+    fn place(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        attributes: Attributes,
+        trust: Trust,
+    ) -> Result<(), LayoutError> {
         let file = open(source)?;
         let (identity, kind) = identify(&file).map_err(|errno| unreachable(source, errno))?;
         let device = attributes == Attributes::DEVICE;
@@ -298,7 +323,8 @@ impl<'a> Draft<'a> {
         } else {
             Source::Path(source.to_owned(), identity)
         };
-        let attributes = if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
+        let attributes =
+            if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
         self.binds.push(Bind { source, target: target.to_owned(), attributes });
         Ok(())
     }
@@ -346,7 +372,7 @@ impl<'a> Draft<'a> {
     /// The paths at which the host's files show, and those that lead there.
     fn visible(&self) -> Vec<PathBuf> {
         let links = match self.blueprint.image {
-            Image::Host => self.blueprint.parts.iter().filter_map(Part::link).map(Path::to_owned).collect(),
+            Image::Host => self.blueprint.parts.iter().map(|part| part.path().to_owned()).collect(),
             Image::Oci(_) => Vec::new(),
         };
         let shown = self.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
@@ -356,7 +382,7 @@ impl<'a> Draft<'a> {
     fn mount_all(&mut self) {
         if matches!(self.blueprint.image, Image::Oci(_)) {
             let layers = ["s/.image", "s/.upper", "s/.work"].map(Path::new);
-            self.plan.overlay(Attributes::SAFE.and(Attributes::KEEP_OPEN), layers[0], layers[1], layers[2]);
+            self.plan.overlay(Attributes::SAFE, layers[0], layers[1], layers[2]);
         }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
@@ -375,12 +401,16 @@ impl<'a> Draft<'a> {
 
     /// Covers what must not be seen: by name, whether it is there or not.
     fn hidden(&mut self) {
-        let cover = Attributes::READ_ONLY.and(Attributes::SAFE).and(Attributes::NO_EXECUTION).and(Attributes::OPTIONAL);
+        let cover = Attributes::READ_ONLY
+            .and(Attributes::SAFE)
+            .and(Attributes::NO_EXECUTION)
+            .and(Attributes::OPTIONAL);
         for name in ["kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"] {
             let target = Path::new("proc").join(name);
             self.plan.bind_scratch(cover, Path::new("s/.empty-file"), &target);
         }
-        let hidden = self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
+        let hidden =
+            self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
         for path in hidden {
             let Some(inside) = self.inside(path) else { continue };
             let empty = if path.is_dir() { "s/.empty-folder" } else { "s/.empty-file" };
@@ -400,7 +430,8 @@ impl<'a> Draft<'a> {
     fn pins(&mut self) {
         let workspace = self.blueprint.workspace;
         for (name, writable) in workspace.pins() {
-            let attributes = if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
+            let attributes =
+                if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
             self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
         }
         self.plan.pin(Attributes::READ_ONLY.and(Attributes::RECURSIVE), Path::new("proc"), Path::new("sys"));

@@ -18,7 +18,9 @@ use crate::supervisor::{Shared, Supervisor};
 use crate::sys;
 use crate::watch::{View, Watch};
 use crate::witness::Witness;
-use event::fact::{EndReason, Fact, Limit, LimitAction, LimitHit, ResourceSample, TelemetryGap, WorkspacePlanted};
+use event::fact::{
+    EndReason, Fact, Limit, LimitAction, LimitHit, ResourceSample, TelemetryGap, WorkspacePlanted,
+};
 use event::{CallId, Cause, Observation, Process, Text};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -100,7 +102,11 @@ impl Sandbox {
     /// # Errors
     /// A control can't be established, or the proof found a hole: nothing of the agent was started, and the error
     /// names the control.
-    pub fn start(supervisor: &Supervisor, setup: &Setup, witness: Arc<dyn Witness>) -> Result<Self, StartError> {
+    pub fn start(
+        supervisor: &Supervisor,
+        setup: &Setup,
+        witness: Arc<dyn Witness>,
+    ) -> Result<Self, StartError> {
         let started = start::start(&supervisor.0, setup)?;
         let inside = Arc::new(Inside::new(Arc::clone(&supervisor.0), setup, started, witness));
         let source = Arc::new(InitSource { inside: Arc::clone(&inside) });
@@ -197,8 +203,7 @@ impl Drop for Sandbox {
 
 impl Inside {
     fn new(shared: Arc<Shared>, setup: &Setup, started: Started, witness: Arc<dyn Witness>) -> Self {
-        let environment =
-            environment::base(setup, &started.user, &started.home, &started.visible);
+        let environment = environment::base(setup, &started.user, &started.home, &started.visible);
         Self {
             shared,
             channel: started.channel,
@@ -255,7 +260,9 @@ impl Inside {
         if call.is_gone() {
             return 0;
         }
-        let own = |member: &&population::Member| member.mark().is_some_and(|mark| call.owns(&mark)) && !member.is_dead();
+        let own = |member: &&population::Member| {
+            member.mark().is_some_and(|mark| call.owns(&mark)) && !member.is_dead()
+        };
         u32::try_from(population::members(self.root.as_fd()).iter().filter(own).count()).unwrap_or(u32::MAX)
     }
 
@@ -435,7 +442,10 @@ impl Inside {
             peak_memory_bytes: memory.map(|(_, peak)| peak),
             processes: counted.map(|count| count.saturating_sub(1)),
             scratch_bytes: scratch.map(|usage| {
-                usage.f_blocks.saturating_sub(usage.f_bfree).saturating_mul(u64::try_from(usage.f_bsize).unwrap_or(0))
+                usage
+                    .f_blocks
+                    .saturating_sub(usage.f_bfree)
+                    .saturating_mul(u64::try_from(usage.f_bsize).unwrap_or(0))
             }),
         }
     }

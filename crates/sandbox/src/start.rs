@@ -9,13 +9,11 @@ use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
-use crate::seccomp::Filter;
 use crate::spawner::Request;
 use crate::supervisor::Shared;
 use crate::sys::clone::Child;
 use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
 use crate::sys::{mount, process};
-use crate::toolchains;
 use crate::workspace::Workspace;
 use policy::{Loosening, Policy};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,7 +45,9 @@ pub enum StartError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// The host refused new namespaces.
-    #[error("the control `namespaces` can't be established: the kernel refused new namespaces: {errno}; {remedy}")]
+    #[error(
+        "the control `namespaces` can't be established: the kernel refused new namespaces: {errno}; {remedy}"
+    )]
     Namespaces {
         /// The kernel's answer.
         errno: Errno,
@@ -71,10 +71,14 @@ pub enum StartError {
         errno: Errno,
     },
     /// The init ended without a word.
-    #[error("the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it")]
+    #[error(
+        "the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it"
+    )]
     Died(i32),
     /// The proof found a hole.
-    #[error("the boundary does not hold: the control `{control}` is open: {probe} {detail}; nothing was started")]
+    #[error(
+        "the boundary does not hold: the control `{control}` is open: {probe} {detail}; nothing was started"
+    )]
     Hole {
         /// The control.
         control: String,
@@ -154,20 +158,27 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
 /// Where the home is inside: at the operator's place, so that toolchains find themselves.
 fn home(shared: &Shared, ids: &Ids) -> PathBuf {
     let fallback = if ids.uid == 0 { "/root" } else { "/home/agent" };
-    let usable = |home: &&PathBuf| home.components().count() > 1 && !home.starts_with("/proc") && !home.starts_with("/dev");
+    let usable = |home: &&PathBuf| {
+        home.components().count() > 1 && !home.starts_with("/proc") && !home.starts_with("/dev")
+    };
     let home = shared.host.home.as_ref().filter(usable).and_then(|home| home.canonicalize().ok());
-    home.filter(|home| !home.starts_with("/usr") && !home.starts_with("/etc")).unwrap_or_else(|| fallback.into())
+    home.filter(|home| !home.starts_with("/usr") && !home.starts_with("/etc"))
+        .unwrap_or_else(|| fallback.into())
 }
 
-fn draw(shared: &Shared, setup: &Setup, ids: &Ids, home: &Path, broken: Broken) -> Result<Layout, StartError> {
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    let toolchains = toolchains::find(home, &search);
-    let filter = Filter::for_calls(&setup.policy.syscalls().allowed().collect());
+fn draw(
+    shared: &Shared,
+    setup: &Setup,
+    ids: &Ids,
+    home: &Path,
+    broken: Broken,
+) -> Result<Layout, StartError> {
+    let filter = shared.filter(setup.policy.syscalls().allowed().collect());
     Ok(layout::draw(&Blueprint {
         host: &shared.host,
         policy: &setup.policy,
         workspace: &setup.workspace,
-        toolchains: &toolchains,
+        toolchains: &shared.toolchains,
         image: &setup.image,
         parts: &shared.parts,
         ids,
@@ -188,7 +199,12 @@ fn claim_cgroup(shared: &Shared, policy: &Policy) -> Result<Option<RunCgroup>, S
     cgroups.run(shared.next_run(), bounds).map(Some).map_err(control("cgroup"))
 }
 
-fn spawn(shared: &Shared, socket: OwnedFd, cgroup: Option<&RunCgroup>, broken: &Broken) -> Result<Child, StartError> {
+fn spawn(
+    shared: &Shared,
+    socket: OwnedFd,
+    cgroup: Option<&RunCgroup>,
+    broken: &Broken,
+) -> Result<Child, StartError> {
     let mut namespaces = NAMESPACES;
     for (name, flag) in [("network namespace", libc::CLONE_NEWNET), ("ipc namespace", libc::CLONE_NEWIPC)] {
         if broken.is(name) {
@@ -212,7 +228,9 @@ fn remedy(errno: Errno) -> &'static str {
             "unprivileged user namespaces are off: set kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) or \
              kernel.unprivileged_userns_clone=1, or run as root; `aurelian doctor` tells which"
         }
-        Errno::NOSPC | Errno::USERS => "raise user.max_user_namespaces and user.max_net_namespaces, or end other sandboxes",
+        Errno::NOSPC | Errno::USERS => {
+            "raise user.max_user_namespaces and user.max_net_namespaces, or end other sandboxes"
+        }
         Errno::AGAIN => "too many processes: raise the limit (ulimit -u) or end other sandboxes",
         _ => "`aurelian doctor` tells what this host lacks",
     }
@@ -248,14 +266,16 @@ impl Start<'_> {
     /// Maps the ids, prepares mounts, and lets the init build.
     fn begin(&self) -> Result<(), StartError> {
         write_maps(self.pid(), &self.ids).map_err(control("user namespace"))?;
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.adopt(self.pid()).map_err(control("cgroup"))?;
-        }
         let plan = self.layout.plan.seal().map_err(control("init"))?;
         let mounts = self.prepare_mounts()?;
         let mut descriptors = vec![plan.as_fd()];
         descriptors.extend(mounts.iter().map(AsFd::as_fd));
-        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))
+        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))?;
+        // While it builds; no process of the agent exists before we give leave.
+        match &self.cgroup {
+            Some(cgroup) => cgroup.adopt(self.pid()).map_err(control("cgroup")),
+            None => Ok(()),
+        }
     }
 
     fn prepare_mounts(&self) -> Result<Vec<OwnedFd>, StartError> {
@@ -305,11 +325,16 @@ impl Start<'_> {
     }
 
     /// Serves the prover's listener until the init says that it is ready.
-    fn answer_prover(&self, listener: &OwnedFd, root: BorrowedFd<'_>) -> Result<crate::channel::Received, StartError> {
+    fn answer_prover(
+        &self,
+        listener: &OwnedFd,
+        root: BorrowedFd<'_>,
+    ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
         let scene = Scene { root, scratch_device: u64::MAX };
         loop {
-            let ready = readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
+            let ready =
+                readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
             if ready.get(1) == Some(&true) {
                 if let Ok(notification) = receive(listener.as_fd()) {
                     let decision = notify::decide(listener.as_fd(), &notification, &scene);
@@ -356,7 +381,12 @@ impl Start<'_> {
             proof.add("own_namespace", control, holds, detail);
         }
         let roots = mounts_at_root(self.pid());
-        proof.add("only_own_root", "root", roots == Some(1), Some(format!("{} mounts at /", roots.unwrap_or(0))));
+        proof.add(
+            "only_own_root",
+            "root",
+            roots == Some(1),
+            Some(format!("{} mounts at /", roots.unwrap_or(0))),
+        );
     }
 }
 
@@ -389,7 +419,8 @@ fn skipped(shared: &Shared, setup: &Setup) -> Vec<(Attempt, &'static str)> {
 }
 
 fn prepare(prepared: &Prepared, user_namespace: &OwnedFd) -> Result<OwnedFd, StartError> {
-    let unreachable = |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
+    let unreachable =
+        |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
     let copy = mount::detached_copy(prepared.source.as_fd()).map_err(unreachable)?;
     if prepared.map_ids {
         mount::map_ids(copy.as_fd(), user_namespace.as_fd()).map_err(unreachable)?;
@@ -403,22 +434,4 @@ pub(crate) fn fetch_listener(sender: Pid, number: i32) -> Result<OwnedFd, Errno>
     let listener = process::descriptor_of(process.as_fd(), number)?;
     wake_synchronously(listener.as_fd());
     Ok(listener)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn smoke() {
-        let supervisor = crate::supervisor::Supervisor::new().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let home = supervisor.host().home.clone();
-        let setup = Setup { policy: Policy::default(), workspace: Workspace::new(dir.path(), None, home.as_deref()).unwrap(), image: Image::Host };
-        for _ in 0..10 {
-            let t = std::time::Instant::now();
-            let r = start(&supervisor.0, &setup);
-            println!("{:?}", t.elapsed());
-            match r { Ok(s) => { println!("proof {}us", s.proof.duration_us); let _ = process::send_signal(s.child.pidfd.as_fd(), 9); let _ = s.child.reap(); }, Err(e) => { println!("{e}"); if let StartError::Hole{proof,..} = e { for p in proof.probes { println!("{:?} {:?} {:?}", p.name, p.result, p.detail); } } panic!() } }
-        }
-    }
 }

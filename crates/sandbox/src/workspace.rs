@@ -72,8 +72,10 @@ pub enum WorkspaceError {
 }
 
 /// Folders whose whole content is the system's or every user's.
-const SYSTEM: &[&str] =
-    &["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr", "/var"];
+const SYSTEM: &[&str] = &[
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin",
+    "/sys", "/usr", "/var",
+];
 
 impl Workspace {
     /// The folder `host`, at `inside` (by default at its own place).

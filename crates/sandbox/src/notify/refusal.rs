@@ -26,7 +26,7 @@ pub(super) fn foreign(tracee: &Tracee<'_>) -> Decision {
         args: BTreeMap::new(),
         errno: "ENOSYS".into(),
     };
-    Decision::refuse(tracee, Errno::NOSYS, fact)
+    Decision::refuse(Errno::NOSYS, fact)
 }
 
 /// A socket of a family, type or protocol that nobody gets.
@@ -46,7 +46,7 @@ pub(super) fn socket(tracee: &Tracee<'_>) -> Decision {
         destination: None,
         errno: crate::errno::name(errno.raw_os_error()).into(),
     };
-    Decision::refuse(tracee, errno, fact)
+    Decision::refuse(errno, fact)
 }
 
 /// Any other attempt.
@@ -63,7 +63,7 @@ pub(super) fn syscall(tracee: &Tracee<'_>) -> Decision {
         args: arguments(tracee, number),
         errno: crate::errno::name(errno.raw_os_error()).into(),
     };
-    Decision::refuse(tracee, errno, fact)
+    Decision::refuse(errno, fact)
 }
 
 fn name(tracee: &Tracee<'_>) -> String {
@@ -88,7 +88,9 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
             add("type", path(2));
             add("flags", hex(3));
         }
-        libc::SYS_umount2 | libc::SYS_chroot | libc::SYS_swapon | libc::SYS_swapoff | libc::SYS_acct => add("path", path(0)),
+        libc::SYS_umount2 | libc::SYS_chroot | libc::SYS_swapon | libc::SYS_swapoff | libc::SYS_acct => {
+            add("path", path(0))
+        }
         libc::SYS_pivot_root => {
             add("new_root", path(0));
             add("put_old", path(1));
