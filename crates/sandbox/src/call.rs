@@ -2,9 +2,9 @@
 
 use crate::cgroup::CallCgroup;
 use crate::channel::Channel;
+use crate::inside::Inside;
 use crate::protocol::{Fields, Report};
 use crate::reactor::lock;
-use crate::sandbox::Inside;
 use crate::streams::{Input, Output, Terminal, Which};
 use event::fact::{CallEnded, EndReason, OutputBytes};
 use event::{CallId, Cause};
@@ -167,7 +167,6 @@ impl CallState {
         Ok(Self {
             cause,
             started: Instant::now(),
-            pidfd,
             pid,
             mark,
             cgroup,
@@ -212,10 +211,10 @@ impl CallState {
     /// Takes in what the first process said of its execution: the caller and the reactor may both come for it.
     fn learn_launch(&self) -> Launch {
         let mut launch = lock(&self.launch);
-        if let Ok(Some(message)) = self.channel.receive_now() {
-            if let Some((Report::NotExecuted, mut fields)) = message.report() {
-                launch.failure = fields.signed().map(Errno::from_raw_os_error);
-            }
+        if let Ok(Some(message)) = self.channel.receive_now()
+            && let Some((Report::NotExecuted, mut fields)) = message.report()
+        {
+            launch.failure = fields.signed().map(Errno::from_raw_os_error);
         }
         *launch
     }

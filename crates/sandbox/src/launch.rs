@@ -12,10 +12,10 @@
 use crate::call::{Call, CallError, CallState};
 use crate::channel::Channel;
 use crate::command::{Command, Stdio, WindowSize};
+use crate::inside::Inside;
 use crate::plan::Record;
 use crate::protocol::{Order, Report};
 use crate::reactor::lock;
-use crate::sandbox::Inside;
 use crate::sources::ListenerSource;
 use crate::start::fetch_listener;
 use crate::streams::{Ends, Input, Output, Terminal, Which};

@@ -2,10 +2,10 @@
 //! connections that are under way.
 
 use crate::call::{CallState, Exit};
+use crate::inside::Inside;
 use crate::notify::{self, Decision, Outcome, Sighting};
 use crate::protocol::Report;
 use crate::reactor::{Source, Token, lock};
-use crate::sandbox::Inside;
 use crate::sys;
 use crate::sys::seccomp::{Answer, Notification, receive, respond};
 use event::fact::{ProcessExited, TelemetryGap};

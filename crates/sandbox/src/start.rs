@@ -335,16 +335,16 @@ impl Start<'_> {
         loop {
             let ready =
                 readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
-            if ready.get(1) == Some(&true) {
-                if let Ok(notification) = receive(listener.as_fd()) {
-                    let decision = notify::decide(listener.as_fd(), &notification, &scene);
-                    let answer = match decision.outcome {
-                        Outcome::Now(answer) => answer,
-                        Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
-                    };
-                    let _ = respond(listener.as_fd(), notification.id, answer);
-                    continue;
-                }
+            if ready.get(1) == Some(&true)
+                && let Ok(notification) = receive(listener.as_fd())
+            {
+                let decision = notify::decide(listener.as_fd(), &notification, &scene);
+                let answer = match decision.outcome {
+                    Outcome::Now(answer) => answer,
+                    Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
+                };
+                let _ = respond(listener.as_fd(), notification.id, answer);
+                continue;
             }
             if ready.first() == Some(&true) {
                 return self.next_message();

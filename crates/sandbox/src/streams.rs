@@ -3,7 +3,7 @@
 use crate::call::CallState;
 use crate::channel::readable;
 use crate::command::{Stdio, WindowSize};
-use crate::sandbox::Inside;
+use crate::inside::Inside;
 use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};

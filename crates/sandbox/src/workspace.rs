@@ -111,10 +111,10 @@ impl Workspace {
             if !exists(&self.host.join(name)) {
                 continue;
             }
-            if let Some(folder) = name.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                if !pins.iter().any(|(pin, _)| pin == folder) {
-                    pins.push((folder.to_owned(), true));
-                }
+            if let Some(folder) = name.parent().filter(|folder| !folder.as_os_str().is_empty())
+                && !pins.iter().any(|(pin, _)| pin == folder)
+            {
+                pins.push((folder.to_owned(), true));
             }
             pins.push((name.to_owned(), false));
         }
