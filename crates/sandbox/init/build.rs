@@ -21,6 +21,8 @@ pub struct Inside {
     pub scratch: Fd,
     /// The filter of every call.
     pub filter: &'static [u8],
+    /// Whether there is a Landlock domain, and calls get one of their own in it.
+    pub landlock: bool,
     results: Results,
 }
 
@@ -48,7 +50,7 @@ impl CStrLiteral {
 
 /// Runs every step of `plan`; `mounts` are the descriptors of prepared mounts.
 pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
-    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, results: Results::none(), done: false };
+    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
     let mut index = 0;
     for (step, fields) in Steps::new(plan) {
         site.run(step, fields).map_err(|errno| Failure { step: index, errno })?;
@@ -57,7 +59,7 @@ pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
     if !site.done {
         return Err(Failure { step: index, errno: EPROTO });
     }
-    Ok(Inside { scratch: site.layer, filter: site.filter, results: site.results })
+    Ok(Inside { scratch: site.layer, filter: site.filter, landlock: site.in_domain, results: site.results })
 }
 
 /// The state between steps.
@@ -71,6 +73,7 @@ struct Site<'a> {
     root: Fd,
     filter: &'static [u8],
     landlock: Option<Ruleset>,
+    in_domain: bool,
     results: Results,
     done: bool,
 }
@@ -107,14 +110,17 @@ impl Site<'_> {
             Step::Identity => identity(number(f)?, number(f)?, number(f)?),
             Step::Landlock => self.landlock_begin(number(f)?, number(f)?, number(f)?),
             Step::LandlockPath => self.landlock_path(number(f)?, path(f)?),
-            Step::LandlockEnter => self.landlock.take().ok_or(EPROTO)?.enter(),
+            Step::LandlockEnter => {
+                self.in_domain = true;
+                self.landlock.take().ok_or(EPROTO)?.enter()
+            }
             Step::Capabilities => drop_capabilities(),
             Step::CallFilter => {
                 self.filter = f.bytes().ok_or(EPROTO)?;
                 Ok(())
             }
             Step::Prove => {
-                self.results = proof::prove(self.filter, path(f)?, path(f)?)?;
+                self.results = proof::prove(self.filter, self.in_domain, path(f)?, path(f)?)?;
                 Ok(())
             }
             Step::Done => {

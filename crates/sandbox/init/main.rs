@@ -33,6 +33,7 @@ fn main(arguments: Arguments) -> ! {
     }
     die_with_parent();
     calls::reset_signals();
+    let _ = sys::call(sys::NR_UMASK, [0; 6]);
     let mut fds = [0; FDS_MAX];
     let begin = receive_begin(&mut fds);
     let inside = match build::build(begin.plan, &fds[1..begin.fds.max(1)]) {

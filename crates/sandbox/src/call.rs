@@ -137,6 +137,7 @@ pub(crate) struct CallState {
     killed_for: Mutex<Option<EndReason>>,
     output: [AtomicU64; 2],
     gone: AtomicBool,
+    concluded: AtomicBool,
 }
 
 /// What the kernel told the init about the end of a process.
@@ -178,6 +179,7 @@ impl CallState {
             killed_for: Mutex::default(),
             output: Default::default(),
             gone: AtomicBool::new(false),
+            concluded: AtomicBool::new(false),
         })
     }
 
@@ -199,13 +201,13 @@ impl CallState {
         self.gone.load(Ordering::SeqCst)
     }
 
-    /// Lets the first process go on, and waits until it has executed the command or could not.
-    pub(crate) fn launch(&self) -> Result<(), Errno> {
-        const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+    /// Lets the first process go on, and waits until it has executed the command or could not. False: it has
+    /// done neither, because another process of the sandbox holds it up.
+    pub(crate) fn launch(&self, patience: Duration) -> Result<bool, Errno> {
         self.channel.give_leave()?;
-        crate::channel::readable(&[self.channel.as_fd()], FOREVER)?;
+        let ready = crate::channel::readable(&[self.channel.as_fd()], patience)?;
         self.learn_launch();
-        Ok(())
+        Ok(ready.first() == Some(&true))
     }
 
     /// Takes in what the first process said of its execution: the caller and the reactor may both come for it.
@@ -252,7 +254,7 @@ impl CallState {
 
     /// The first process has ended: works out how the call did. `None` if that was done before.
     pub(crate) fn conclude(&self, exit: Option<&Exit>, processes_left: u32) -> Option<Ended> {
-        if self.has_ended() {
+        if self.concluded.swap(true, Ordering::SeqCst) {
             return None;
         }
         let (exit_code, signal, reason) = self.verdict(exit.map(|exit| exit.status));

@@ -3,8 +3,8 @@
 //! A supervisor owns one folder in each hierarchy that it uses; a run has a folder in it, a call one in that:
 //!
 //! ```text
-//! version 2:  aurelian-PID-START / run-N / init, call-1, call-2 …   freeze, kill, processor time; limits on pure v2
-//! version 1:  aurelian-PID-START / run-N                            memory, pids, cpu limits on hybrid hosts
+//! version 2:  aurelian-PID-START-K / run-N / init, call-1, call-2 …   freeze, kill, processor time; limits on pure v2
+//! version 1:  aurelian-PID-START-K / run-N                          memory, pids, cpu limits on hybrid hosts
 //! ```
 //! All of it is optional: without write access a sandbox is bounded by resource limits, and ended by ending
 //! its init. The janitor removes the folders when the supervisor is killed.
@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The controllers that carry limits.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -51,7 +52,7 @@ impl Cgroups {
     pub(crate) fn claim() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = Mounts::read()?;
-        let name = format!("aurelian-{}-{}", std::process::id(), start_time()?);
+        let name = format!("aurelian-{}-{}-{}", std::process::id(), start_time()?, next_supervisor());
         let unified = mounts.unified(&own)?;
         sweep(&unified);
         let unified = unified.join(&name);
@@ -307,7 +308,8 @@ fn sweep(folder: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("aurelian-")) else { continue };
-        let Some((pid, start)) = rest.split_once('-') else { continue };
+        let mut parts = rest.split('-');
+        let (Some(pid), Some(start)) = (parts.next(), parts.next()) else { continue };
         if process_start_time(pid).as_deref() != Some(start) {
             let _ = fs::write(entry.path().join("cgroup.kill"), "1");
             if let Ok(runs) = fs::read_dir(entry.path()) {
@@ -316,6 +318,12 @@ fn sweep(folder: &Path) {
             let _ = fs::remove_dir(entry.path());
         }
     }
+}
+
+/// Tells the supervisors of one process apart.
+fn next_supervisor() -> u32 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    TAKEN.fetch_add(1, Ordering::Relaxed)
 }
 
 fn start_time() -> Option<String> {

@@ -6,6 +6,7 @@ use crate::channel::Channel;
 use crate::environment::{self, Environment};
 use crate::notify::Scene;
 use crate::oversight::Samples;
+use crate::placeholder::Placeholder;
 use crate::population;
 use crate::proof::Proof;
 use crate::protocol::Report;
@@ -45,6 +46,8 @@ pub(crate) struct Inside {
     scratch_device: u64,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
+    /// Dropped after the init: nothing inside may see it go.
+    _placeholder: Option<Placeholder>,
     /// What would be protected in the workspace, had it been there.
     absent: Vec<PathBuf>,
     calls: Mutex<BTreeMap<CallId, Arc<CallState>>>,
@@ -93,6 +96,7 @@ impl Inside {
             home: started.home,
             environment,
             absent: setup.workspace.absent(),
+            _placeholder: started.placeholder,
             setup: setup.clone(),
             calls: Mutex::default(),
             next_call: AtomicU32::new(1),
@@ -281,6 +285,7 @@ impl Inside {
         let _ = self.child.reap();
         usage.cpu_us = self.usage().cpu_us.or(usage.cpu_us);
         self.shared.reactor.remove(token);
+        self.shared.reactor.settle();
         self.drain_channel();
         self.init_ended();
         let tracked = std::mem::take(&mut *lock(&self.tracked));
@@ -288,6 +293,7 @@ impl Inside {
             self.shared.reactor.remove(token);
             source.tell(self);
         }
+        self.shared.reactor.settle();
         self.look_at_limits();
         self.report_planted();
         if let Some(cgroup) = &self.cgroup {

@@ -18,8 +18,8 @@ use crate::protocol::{Order, Report};
 use crate::reactor::lock;
 use crate::sources::ListenerSource;
 use crate::start::fetch_listener;
-use crate::streams::{Ends, Input, Output, Terminal, Which};
-use event::fact::CallStarted;
+use crate::streams::{Ends, Input, Output, TerminalEnd, Which};
+use event::fact::{CallStarted, EndReason};
 use event::{CallId, Cause, Observation, Text};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, OwnedFd};
@@ -50,7 +50,12 @@ pub(crate) fn launch(inside: &Arc<Inside>, id: CallId, command: Command) -> Resu
     inside.remember(&state);
     listen(inside, &state, first.listener).map_err(refused("wait for its system calls"))?;
     inside.limit_call(&state, timeout);
-    state.launch().map_err(refused("let it go on"))?;
+    if !state.launch(PATIENCE).map_err(refused("let it go on"))? {
+        inside.kill_call(&state, EndReason::Killed);
+        return Err(refused("execute its command in time: a process of the sandbox holds it up")(
+            Errno::TIMEDOUT,
+        ));
+    }
     Ok(streams.into_call(inside, state))
 }
 
@@ -101,7 +106,7 @@ struct Streams {
     stdin: Ends,
     stdout: Ends,
     stderr: Ends,
-    terminal: Option<Terminal>,
+    terminal: Option<TerminalEnd>,
 }
 
 impl Streams {
@@ -118,7 +123,7 @@ impl Streams {
     }
 
     fn on_terminal(inside: &Inside, size: WindowSize) -> Result<Self, Errno> {
-        let (terminal, theirs) = Terminal::open(inside.root.as_fd(), size)?;
+        let (terminal, theirs) = TerminalEnd::open(inside.root.as_fd(), size)?;
         let copy = || rustix::io::fcntl_dupfd_cloexec(&theirs, 0).map(Stdio::File);
         Ok(Self {
             stdin: Ends::input(copy()?)?,
@@ -137,7 +142,7 @@ impl Streams {
             stdin: self.stdin.ours.map(Input::new),
             stdout: output(self.stdout.ours, Which::Stdout),
             stderr: output(self.stderr.ours, Which::Stderr),
-            terminal: self.terminal,
+            terminal: self.terminal.map(|terminal| terminal.of(Arc::clone(&state), Arc::downgrade(inside))),
             inside: Arc::clone(inside),
             state,
         }

@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 use crate::{landlock, seccomp::Filter};
 use policy::Policy;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -35,6 +35,9 @@ pub enum LayoutError {
         /// Why.
         errno: rustix::io::Errno,
     },
+    /// Another file has come to its place since it was checked.
+    #[error("cannot show {path} in the sandbox: it has been replaced since it was checked; try again", path = .0.display())]
+    Replaced(PathBuf),
     /// A socket or pipe leads to a process of the host.
     #[error(
         "cannot show {path} in the sandbox: it is a socket, a pipe or a device, and leads out; \
@@ -73,6 +76,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) canary: &'a Path,
     pub(crate) canary_socket: &'a [u8],
+    /// Whether a control group bounds the memory of all processes together.
+    pub(crate) bounds_memory: bool,
     pub(crate) broken: crate::broken::Broken,
 }
 
@@ -110,15 +115,10 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.devices()?;
     draft.home()?;
     draft.granted()?;
-    draft.place(
-        blueprint.workspace.host(),
-        blueprint.workspace.inside(),
-        Attributes::SAFE,
-        Trust::Granted,
-    )?;
+    draft.workspace()?;
     draft.mount_all();
-    draft.hidden();
     draft.pins();
+    draft.hidden();
     draft.finish();
     let visible = draft.visible();
     Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
@@ -301,6 +301,16 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    fn workspace(&mut self) -> Result<(), LayoutError> {
+        let workspace = self.blueprint.workspace;
+        let found = self.place(workspace.host(), workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+        if found == workspace.identity() {
+            Ok(())
+        } else {
+            Err(LayoutError::Replaced(workspace.host().to_owned()))
+        }
+    }
+
     /// A host path becomes visible: makes its mount point now, and mounts it later.
     fn place(
         &mut self,
@@ -308,7 +318,7 @@ impl<'a> Draft<'a> {
         target: &Path,
         attributes: Attributes,
         trust: Trust,
-    ) -> Result<(), LayoutError> {
+    ) -> Result<FileIdentity, LayoutError> {
         let file = open(source)?;
         let (identity, kind) = identify(&file).map_err(|errno| unreachable(source, errno))?;
         let device = attributes == Attributes::DEVICE;
@@ -326,7 +336,7 @@ impl<'a> Draft<'a> {
         let attributes =
             if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
         self.binds.push(Bind { source, target: target.to_owned(), attributes });
-        Ok(())
+        Ok(identity)
     }
 
     /// The place in the scratch file system that a mount point at `inside` needs; `None` where a mount that
@@ -412,9 +422,28 @@ impl<'a> Draft<'a> {
         let hidden =
             self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
         for path in hidden {
+            self.hold(path);
             let Some(inside) = self.inside(path) else { continue };
             let empty = if path.is_dir() { "s/.empty-folder" } else { "s/.empty-file" };
             self.plan.bind_scratch(cover, Path::new(empty), relative(&inside));
+        }
+    }
+
+    /// Pins each folder between a writable one and a hidden path: renaming it would carry the cover along, and leave
+    /// the path free to be hidden in vain by the next run.
+    fn hold(&mut self, hidden: &Path) {
+        let workspace = self.blueprint.workspace;
+        let granted =
+            self.blueprint.policy.filesystem().write().iter().map(|path| (path.as_path(), path.as_path()));
+        let writable = granted.chain([(workspace.host(), workspace.inside())]);
+        for (host, inside) in writable.filter(|(host, _)| hidden.starts_with(host)).collect::<Vec<_>>() {
+            let Ok(rest) = hidden.strip_prefix(host) else { continue };
+            let mut above: Vec<_> =
+                rest.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
+            above.reverse();
+            for folder in above {
+                self.plan.pin(Attributes::SAFE.and(Attributes::RECURSIVE), relative(inside), folder);
+            }
         }
     }
 
@@ -467,6 +496,11 @@ impl<'a> Draft<'a> {
             let processes = u64::from(limits.pids());
             self.plan.limit(libc::RLIMIT_NPROC, processes, processes);
         }
+        if !self.blueprint.bounds_memory {
+            // Each process for itself; all together are watched (`watch`).
+            let memory = limits.memory().as_u64();
+            self.plan.limit(libc::RLIMIT_DATA, memory, memory);
+        }
     }
 
     fn landlock(&mut self) {
@@ -505,7 +539,8 @@ fn unreachable(path: &Path, errno: rustix::io::Errno) -> LayoutError {
 }
 
 fn open(path: &Path) -> Result<OwnedFd, LayoutError> {
-    rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
         .map_err(|errno| unreachable(path, errno))
 }
 

@@ -17,6 +17,7 @@ mod launch;
 mod layout;
 mod notify;
 mod oversight;
+mod placeholder;
 mod plan;
 mod population;
 mod proof;

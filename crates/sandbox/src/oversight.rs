@@ -40,7 +40,7 @@ impl Inside {
     }
 
     fn enforces(&self, controller: &str) -> bool {
-        self.shared.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
+        self.shared.enforces(controller)
     }
 
     pub(crate) fn limit_time(self: &Arc<Self>) {

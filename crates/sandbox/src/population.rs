@@ -25,16 +25,15 @@ impl Member {
         send_signal(self.folder.as_fd(), signal)
     }
 
-    /// Bytes that are its own (resident and not shared), and those that it shares.
+    /// Bytes of memory that are not a file's: its own, and those that it shares without a file.
     pub(crate) fn memory(&self) -> Option<u64> {
-        const PAGE: u64 = 4096;
-        let pages = self.read("statm")?;
-        let mut fields = pages
-            .split(|byte| *byte == b' ')
-            .skip(1)
-            .map(|field| std::str::from_utf8(field).ok()?.parse::<u64>().ok());
-        let (resident, shared) = (fields.next()??, fields.next()??);
-        Some(resident.saturating_sub(shared) * PAGE)
+        let status = self.read("status")?;
+        let status = String::from_utf8_lossy(&status);
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
+        Some((kib("RssAnon:")? + kib("RssShmem:")?) * 1024)
     }
 
     /// Whether it runs, or could: not stopped, not dead.
@@ -62,7 +61,7 @@ impl Member {
     fn read(&self, name: &str) -> Option<Vec<u8>> {
         let file =
             rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let mut content = vec![0; 1024];
+        let mut content = vec![0; 4096];
         let read = rustix::io::read(&file, &mut content).ok()?;
         content.truncate(read);
         Some(content)

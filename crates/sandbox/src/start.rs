@@ -7,6 +7,7 @@ use crate::ids::{Ids, write_maps};
 use crate::image::Image;
 use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
+use crate::placeholder::Placeholder;
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
 use crate::spawner::Request;
@@ -123,6 +124,7 @@ pub(crate) struct Started {
     pub(crate) scratch_device: u64,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
+    pub(crate) placeholder: Option<Placeholder>,
     /// The name of the user inside.
     pub(crate) user: String,
     /// The host's folders that show inside.
@@ -146,11 +148,12 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     let broken = Broken::from_environment();
     let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
+    let placeholder = Placeholder::put(setup.workspace.host()).map_err(errno_of("workspace"))?;
     let layout = draw(shared, setup, &ids, &home, broken.clone())?;
     let cgroup = claim_cgroup(shared, &setup.policy)?;
     let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
     let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
-    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids };
+    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholder };
     start.begin()?;
     start.prove(setup, home, &broken)
 }
@@ -173,7 +176,8 @@ fn draw(
     home: &Path,
     broken: Broken,
 ) -> Result<Layout, StartError> {
-    let filter = shared.filter(setup.policy.syscalls().allowed().collect());
+    let bounds_memory = shared.enforces("memory");
+    let filter = shared.filter(bounds_memory, setup.policy.syscalls().allowed().collect());
     Ok(layout::draw(&Blueprint {
         host: &shared.host,
         policy: &setup.policy,
@@ -186,6 +190,7 @@ fn draw(
         filter: &filter,
         canary: &shared.canary,
         canary_socket: &shared.canary_socket.name,
+        bounds_memory,
         broken,
     })?)
 }
@@ -256,6 +261,7 @@ struct Start<'a> {
     cgroup: Option<RunCgroup>,
     layout: Layout,
     ids: Ids,
+    placeholder: Option<Placeholder>,
 }
 
 impl Start<'_> {
@@ -309,9 +315,21 @@ impl Start<'_> {
         let stat = rustix::fs::fstat(&scratch).map_err(errno_of("root"))?;
         let child = self.child.0.take().ok_or(StartError::Died(0))?;
         let user = self.ids.user_name(&self.shared.host).to_owned();
-        let Self { channel, cgroup, layout, .. } = self;
+        let Self { channel, cgroup, layout, placeholder, .. } = self;
         let (scratch_device, visible) = (stat.st_dev, layout.visible);
-        Ok(Started { child, channel, cgroup, root, scratch, scratch_device, proof, home, user, visible })
+        Ok(Started {
+            child,
+            channel,
+            cgroup,
+            root,
+            scratch,
+            scratch_device,
+            proof,
+            home,
+            placeholder,
+            user,
+            visible,
+        })
     }
 
     fn next_message(&self) -> Result<crate::channel::Received, StartError> {

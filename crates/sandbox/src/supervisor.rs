@@ -49,12 +49,15 @@ pub(crate) struct Shared {
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) parts: Vec<Part>,
     pub(crate) toolchains: Toolchains,
-    filters: Mutex<BTreeMap<BTreeSet<Loosening>, Arc<Filter>>>,
+    filters: Mutex<BTreeMap<FilterKind, Arc<Filter>>>,
     pub(crate) canary: PathBuf,
     pub(crate) canary_socket: CanarySocket,
     runs: AtomicU64,
     janitor: Option<Janitor>,
 }
+
+/// What filters differ in: whether memory is bounded by a control group, and what is loosened.
+type FilterKind = (bool, BTreeSet<Loosening>);
 
 /// A socket of the host that no sandbox may reach.
 pub(crate) struct CanarySocket {
@@ -112,7 +115,7 @@ impl Supervisor {
 
     /// Whether the limit of a control-group controller is enforced.
     pub fn enforces(&self, controller: &str) -> bool {
-        self.0.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
+        self.0.enforces(controller)
     }
 }
 
@@ -123,12 +126,16 @@ fn find_toolchains(host: &Host) -> Toolchains {
 }
 
 impl Shared {
-    /// The filter of calls with these loosenings: compiled once.
-    pub(crate) fn filter(&self, loosened: BTreeSet<Loosening>) -> Arc<Filter> {
+    /// The filter of calls: compiled once for each kind.
+    pub(crate) fn filter(&self, bounds_memory: bool, loosened: BTreeSet<Loosening>) -> Arc<Filter> {
         let mut filters = lock(&self.filters);
-        Arc::clone(
-            filters.entry(loosened).or_insert_with_key(|loosened| Arc::new(Filter::for_calls(loosened))),
-        )
+        let compile = |kind: &FilterKind| Arc::new(Filter::for_calls(kind.0, &kind.1));
+        Arc::clone(filters.entry((bounds_memory, loosened)).or_insert_with_key(compile))
+    }
+
+    /// Whether the limit of a control-group controller is enforced.
+    pub(crate) fn enforces(&self, controller: &str) -> bool {
+        self.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
     }
 
     /// A number for a run, unique in this supervisor.

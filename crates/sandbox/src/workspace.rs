@@ -4,7 +4,9 @@
 //! git in it, are read-only. Since a file is also replaced by renaming a folder above it, each folder between the
 //! workspace and a protected file is a mount of its own, which can't be renamed.
 
+use crate::plan::FileIdentity;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -18,6 +20,7 @@ const PROTECTED: &[&str] = &[
     ".devcontainer",
     ".direnv",
     ".envrc",
+    ".git/commondir",
     ".git/config",
     ".git/config.worktree",
     ".git/hooks",
@@ -37,6 +40,7 @@ const PROTECTED: &[&str] = &[
 pub struct Workspace {
     host: PathBuf,
     inside: PathBuf,
+    identity: FileIdentity,
 }
 
 /// Why a folder can't be a workspace.
@@ -91,12 +95,20 @@ impl Workspace {
         }
         let inside = inside.map_or_else(|| found.clone(), Path::to_owned);
         check_place(&inside)?;
-        Ok(Self { host: found, inside })
+        let metadata = fs::symlink_metadata(&found)
+            .map_err(|source| WorkspaceError::Unreachable { path: found.clone(), source })?;
+        let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
+        Ok(Self { host: found, inside, identity })
     }
 
     /// Where it is on the host.
     pub fn host(&self) -> &Path {
         &self.host
+    }
+
+    /// Which folder was checked: another one that comes to its place is not mounted.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.identity
     }
 
     /// Where it is inside.

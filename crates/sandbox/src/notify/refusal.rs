@@ -80,6 +80,7 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
     };
     let path = |index: usize| tracee.copy_path(tracee.argument(index)).ok().map(Text::from);
     let hex = |index: usize| Some(Text::from(format!("{:#x}", tracee.argument(index))));
+    let octal = |index: usize| Some(Text::from(format!("{:#o}", tracee.argument(index) as u32)));
     let decimal = |index: usize| Some(Text::from((tracee.argument(index) as i32).to_string()));
     match number {
         libc::SYS_mount => {
@@ -119,13 +120,25 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
         }
         libc::SYS_prctl => add("option", decimal(0)),
         libc::SYS_personality => add("persona", hex(0)),
-        libc::SYS_mknod => {
+        libc::SYS_mknod | libc::SYS_chmod | libc::SYS_creat => {
             add("path", path(0));
-            add("mode", hex(1));
+            add("mode", octal(1));
         }
-        libc::SYS_mknodat => {
+        libc::SYS_mknodat | libc::SYS_fchmodat | libc::SYS_fchmodat2 => {
             add("path", path(1));
-            add("mode", hex(2));
+            add("mode", octal(2));
+        }
+        libc::SYS_fchmod => {
+            add("fd", decimal(0));
+            add("mode", octal(1));
+        }
+        libc::SYS_open => {
+            add("path", path(0));
+            add("mode", octal(2));
+        }
+        libc::SYS_openat => {
+            add("path", path(1));
+            add("mode", octal(3));
         }
         _ => {}
     }

@@ -54,7 +54,7 @@ impl From<Action> for Rule {
 }
 
 /// What each known system call gets. Those not in the map are [`Action::Unknown`].
-pub fn rules(loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
+pub fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
     let mut rules = BTreeMap::new();
     let mut set = |numbers: &[c_long], rule: Rule| {
         for number in numbers {
@@ -72,8 +72,18 @@ pub fn rules(loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
     set(&[libc::SYS_clone], clone());
     set(&[libc::SYS_ioctl], ioctl());
     set(&[libc::SYS_prctl], prctl());
-    set(&[libc::SYS_mknod], mknod(1));
-    set(&[libc::SYS_mknodat], mknod(2));
+    for (syscall, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
+        set(&[syscall], mknod(mode));
+    }
+    for (syscall, mode) in MODES {
+        set(&[syscall], without_changing_users(mode));
+    }
+    for (syscall, flags) in [(libc::SYS_open, 1), (libc::SYS_openat, 2)] {
+        set(&[syscall], create_without_changing_users(flags));
+    }
+    if !bounds_memory {
+        set(UNOWNED_MEMORY, Action::Unknown.into());
+    }
     set(&[libc::SYS_personality], personality(&[]));
     let mut inspect = Rule::from(Action::Ask);
     if loosened.contains(&Loosening::Ptrace) {
@@ -159,12 +169,52 @@ fn prctl() -> Rule {
     Rule { cases: vec![(vec![is(0, libc::PR_SET_MM)], Action::Ask)], otherwise: Action::Allow }
 }
 
-/// No device nodes. The kernel refuses them in a user namespace; the attempt is worth knowing.
-fn mknod(mode: u32) -> Rule {
-    let devices = [libc::S_IFCHR, libc::S_IFBLK];
-    let cases =
-        devices.map(|kind| (vec![masked(mode, libc::S_IFMT, kind.cast_signed())], Action::Ask)).into();
+/// Files that change their user or group when executed (`S_ISUID`, `S_ISGID`): without effect inside, but in the
+/// workspace they would be the host's. `openat2`, whose mode lies in memory, is unknown.
+const CHANGES_USERS: [u32; 2] = [libc::S_ISUID, libc::S_ISGID];
+
+/// System calls that set a mode, and which argument it is.
+const MODES: [(c_long, u32); 5] = [
+    (libc::SYS_chmod, 1),
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (libc::SYS_fchmodat2, 2),
+    (libc::SYS_creat, 1),
+];
+
+fn without_changing_users(mode: u32) -> Rule {
+    let cases = CHANGES_USERS.map(|bit| (vec![masked(mode, bit, bit.cast_signed())], Action::Ask)).into();
     Rule { cases, otherwise: Action::Allow }
+}
+
+/// The mode counts only where a file is created; it is the argument after the flags.
+fn create_without_changing_users(flags: u32) -> Rule {
+    const UNNAMED: i32 = libc::O_TMPFILE & !libc::O_DIRECTORY;
+    let mut cases = Vec::new();
+    for creates in [libc::O_CREAT, UNNAMED] {
+        for bit in CHANGES_USERS {
+            let conditions = vec![
+                masked(flags, creates.cast_unsigned(), creates),
+                masked(flags + 1, bit, bit.cast_signed()),
+            ];
+            cases.push((conditions, Action::Ask));
+        }
+    }
+    Rule { cases, otherwise: Action::Allow }
+}
+
+/// Memory that no process's size shows: where nothing bounds it, nobody gets it.
+const UNOWNED_MEMORY: &[c_long] =
+    &[libc::SYS_memfd_create, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_mq_open];
+
+/// No device nodes: the kernel refuses them in a user namespace, and the attempt is worth knowing. Nor files that
+/// change users.
+fn mknod(mode: u32) -> Rule {
+    let devices = [libc::S_IFCHR, libc::S_IFBLK]
+        .map(|kind| (vec![masked(mode, libc::S_IFMT, kind.cast_signed())], Action::Ask));
+    let mut rule = without_changing_users(mode);
+    rule.cases.extend(devices);
+    rule
 }
 
 /// Reading it, plain Linux, and what was loosened. Others change how the kernel treats memory and signals.
@@ -250,7 +300,6 @@ const ALLOWED: &[c_long] = &[
     // Files.
     libc::SYS_read,
     libc::SYS_write,
-    libc::SYS_open,
     libc::SYS_close,
     libc::SYS_stat,
     libc::SYS_fstat,
@@ -293,7 +342,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_mkdir,
     libc::SYS_mkdirat,
     libc::SYS_rmdir,
-    libc::SYS_creat,
     libc::SYS_link,
     libc::SYS_linkat,
     libc::SYS_unlink,
@@ -302,17 +350,11 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_symlinkat,
     libc::SYS_readlink,
     libc::SYS_readlinkat,
-    libc::SYS_chmod,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
     libc::SYS_chown,
     libc::SYS_fchown,
     libc::SYS_lchown,
     libc::SYS_fchownat,
     libc::SYS_umask,
-    libc::SYS_openat,
-    libc::SYS_openat2,
     libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_utime,
@@ -547,6 +589,13 @@ mod tests {
             libc::SYS_mknod,
             libc::SYS_mknodat,
             libc::SYS_personality,
+            libc::SYS_chmod,
+            libc::SYS_fchmod,
+            libc::SYS_fchmodat,
+            libc::SYS_fchmodat2,
+            libc::SYS_creat,
+            libc::SYS_open,
+            libc::SYS_openat,
         ];
         let mut seen = BTreeSet::new();
         for number in ALLOWED.iter().chain(WATCHED).chain(ESCAPES).chain(INSPECTION).chain(&special) {
@@ -556,6 +605,6 @@ mod tests {
 
     #[test]
     fn clone3_is_unknown_because_its_flags_lie_in_memory() {
-        assert!(!rules(&BTreeSet::new()).contains_key(&(libc::SYS_clone3 as u32)));
+        assert!(!rules(true, &BTreeSet::new()).contains_key(&(libc::SYS_clone3 as u32)));
     }
 }
