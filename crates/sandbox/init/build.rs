@@ -115,6 +115,7 @@ impl Site<'_> {
                 self.landlock.take().ok_or(EPROTO)?.enter()
             }
             Step::Capabilities => drop_capabilities(),
+            Step::NoNewPrivileges => sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop),
             Step::CallFilter => {
                 self.filter = f.bytes().ok_or(EPROTO)?;
                 Ok(())
@@ -315,6 +316,7 @@ const EBUSY: Errno = 16;
 const ENOTDIR: Errno = 20;
 const ESTALE: Errno = 116;
 const PR_SET_DUMPABLE: usize = 4;
+const PR_SET_NO_NEW_PRIVS: usize = 38;
 const TERMINAL_OPTIONS: [(&[u8], &[u8]); 2] = [(b"ptmxmode\0", b"666\0"), (b"mode\0", b"620\0")];
 
 /// Closes every descriptor but these two.
@@ -453,7 +455,6 @@ fn identity(uid: u64, gid: u64, clear_groups: u64) -> Result<(), Errno> {
 const CAP_SYS_ADMIN: u32 = 21;
 
 fn drop_capabilities() -> Result<(), Errno> {
-    const PR_SET_NO_NEW_PRIVS: usize = 38;
     const PR_CAPBSET_DROP: usize = 24;
     const PR_CAP_AMBIENT: usize = 47;
     const PR_CAP_AMBIENT_CLEAR_ALL: usize = 4;
@@ -466,8 +467,7 @@ fn drop_capabilities() -> Result<(), Errno> {
         }
     }
     sys::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0)?;
-    set_capabilities(1 << CAP_SYS_ADMIN)?;
-    sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+    set_capabilities(1 << CAP_SYS_ADMIN)
 }
 
 /// Effective and permitted become `low` (capabilities 0–31); the inheritable ones and those above are none.

@@ -144,7 +144,7 @@ fn set_up_call(inside: &Inside, fds: [Fd; CALL_FDS]) -> Result<Never, (Errno, u3
         not_executed(SOCKET, errno);
         sys::exit(127)
     }
-    mark(inside.landlock).map_err(|e| (e, 6))?;
+    mark(inside.landlock)?;
     let listener = enter_filter(inside.filter).map_err(|e| (e, 7))?;
     announce(SOCKET, listener).map_err(|e| (e, 8))?;
     sys::close(listener);
@@ -161,14 +161,18 @@ fn not_executed(socket: Fd, errno: Errno) {
 /// The prover is a call without a record: same mark, same filter, its listener sent over the init's socket.
 pub fn become_prover(filter: &[u8], own_domain: bool) {
     unblock_signals();
-    let listening = mark(own_domain).and_then(|()| enter_filter(filter)).and_then(|listener| {
-        announce(SUPERVISOR, listener)?;
-        sys::close(listener);
-        Ok(())
-    });
-    if listening.is_err() {
+    if let Err((errno, place)) = set_up_prover(filter, own_domain) {
+        not_set_up(SUPERVISOR, errno, place);
         sys::exit(protocol::EXIT_PLAN);
     }
+}
+
+fn set_up_prover(filter: &[u8], own_domain: bool) -> Result<(), (Errno, u32)> {
+    mark(own_domain)?;
+    let listener = enter_filter(filter).map_err(|e| (e, 7))?;
+    announce(SUPERVISOR, listener).map_err(|e| (e, 8))?;
+    sys::close(listener);
+    Ok(())
 }
 
 /// Tells the supervisor which descriptor the listener is, and waits until it has fetched it.
@@ -200,11 +204,14 @@ fn place_descriptors(standard: [Fd; 3], socket: Fd) -> Result<(), Errno> {
 
 /// A UTS namespace of its own is the call's mark; after it, no capability is needed or left. A Landlock domain of
 /// its own keeps it out of the memory and the descriptors of other calls, and so from acting in their name.
-fn mark(own_domain: bool) -> Result<(), Errno> {
+fn mark(own_domain: bool) -> Result<(), (Errno, u32)> {
     const CLONE_NEWUTS: usize = 0x0400_0000;
-    sys::call(sys::NR_UNSHARE, [CLONE_NEWUTS, 0, 0, 0, 0, 0])?;
-    build::set_capabilities(0)?;
-    if own_domain { Ruleset::of_call()?.enter() } else { Ok(()) }
+    sys::call(sys::NR_UNSHARE, [CLONE_NEWUTS, 0, 0, 0, 0, 0]).map_err(|e| (e, 6))?;
+    build::set_capabilities(0).map_err(|e| (e, 6))?;
+    if !own_domain {
+        return Ok(());
+    }
+    Ruleset::of_call().and_then(Ruleset::enter).map_err(|e| (e, 9))
 }
 
 fn enter_filter(filter: &[u8]) -> Result<Fd, Errno> {

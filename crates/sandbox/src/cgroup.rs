@@ -162,6 +162,13 @@ impl RunCgroup {
         Ok(rustix::fs::open(self.unified.join("init"), flags, Mode::empty())?)
     }
 
+    /// Whether a process whose `/proc/PID/cgroup` this is was born in it.
+    pub(crate) fn holds(&self, places: &str) -> bool {
+        let birthplace = self.unified.join("init");
+        let place = places.lines().find_map(|line| line.strip_prefix("0::/"));
+        place.is_some_and(|place| !place.is_empty() && birthplace.ends_with(place))
+    }
+
     /// Moves the init into the version 1 folders; its descendants are born there.
     pub(crate) fn adopt(&self, pid: u32) -> io::Result<()> {
         for (_, folder) in &self.legacy {

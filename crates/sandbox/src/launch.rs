@@ -199,6 +199,7 @@ fn set_up_step(place: Option<u32>) -> &'static str {
         Some(3) => "place its streams",
         Some(4) => "give it its terminal",
         Some(6) => "mark its processes",
+        Some(9) => "enter its Landlock domain",
         Some(7) => "enter its filter of system calls",
         _ => "set its first process up",
     }

@@ -463,7 +463,13 @@ impl<'a> Draft<'a> {
                 if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
             self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
         }
-        self.plan.pin(Attributes::READ_ONLY.and(Attributes::RECURSIVE), Path::new("proc"), Path::new("sys"));
+        if !self.blueprint.broken.is("proc") {
+            self.plan.pin(
+                Attributes::READ_ONLY.and(Attributes::RECURSIVE),
+                Path::new("proc"),
+                Path::new("sys"),
+            );
+        }
     }
 
     fn finish(&mut self) {
@@ -472,12 +478,17 @@ impl<'a> Draft<'a> {
         if !broken.is("read-only-root") {
             self.plan.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
         }
-        self.plan.enter();
+        if !broken.is("root") {
+            self.plan.enter();
+        }
         self.plan.host_name(HOST_NAME);
         self.plan.loopback();
         self.limits();
         if !broken.is("capabilities") {
             self.plan.capabilities();
+        }
+        if !broken.is("no_new_privs") {
+            self.plan.no_new_privileges();
         }
         if !broken.is("landlock") {
             self.landlock();

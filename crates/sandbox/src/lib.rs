@@ -12,6 +12,7 @@ pub mod host;
 mod ids;
 pub mod image;
 mod inside;
+mod inspection;
 mod landlock;
 mod launch;
 mod layout;

@@ -51,7 +51,7 @@ enum Field<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     bytes: Vec<u8>,
-    purposes: Vec<String>,
+    purposes: Vec<(Step, String)>,
 }
 
 /// A host file, as it was when the plan was made: the init takes no other.
@@ -64,10 +64,11 @@ pub(crate) struct FileIdentity {
 }
 
 impl Plan {
-    /// What step `index` was to do, for the error that says that it could not.
-    pub(crate) fn purpose(&self, index: u32) -> &str {
+    /// What step `index` was to do, and for which control: for the error that says that it could not.
+    pub(crate) fn purpose(&self, index: u32) -> (&'static str, &str) {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        self.purposes.get(index).map_or("finish the plan", String::as_str)
+        let found = self.purposes.get(index);
+        found.map_or(("init", "finish the plan"), |(step, purpose)| (control(*step), purpose.as_str()))
     }
 
     /// The plan in sealed memory, as the init reads it.
@@ -97,7 +98,7 @@ impl Plan {
         if let Some(place) = self.bytes.get_mut(start + 4..start + STEP_HEADER) {
             place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         }
-        self.purposes.push(purpose.into());
+        self.purposes.push((step, purpose.into()));
     }
 
     /// Nothing that happens inside reaches the host's mounts.
@@ -243,6 +244,11 @@ impl Plan {
         self.add(Step::Capabilities, "drop capabilities", &[]);
     }
 
+    /// No execution gives a privilege any more.
+    pub(crate) fn no_new_privileges(&mut self) {
+        self.add(Step::NoNewPrivileges, "forbid new privileges", &[]);
+    }
+
     /// The filter of every call.
     pub(crate) fn call_filter(&mut self, filter: &[u8]) {
         self.add(Step::CallFilter, "take the filter of system calls", &[Field::Bytes(filter)]);
@@ -256,6 +262,22 @@ impl Plan {
     /// The plan ends.
     pub(crate) fn done(&mut self) {
         self.add(Step::Done, "finish the plan", &[]);
+    }
+}
+
+/// The control that a step establishes.
+fn control(step: Step) -> &'static str {
+    match step {
+        Step::HostName => "uts namespace",
+        Step::Loopback => "network namespace",
+        Step::Limit => "limits",
+        Step::Identity => "user namespace",
+        Step::Landlock | Step::LandlockPath | Step::LandlockEnter => "landlock",
+        Step::Capabilities => "capabilities",
+        Step::NoNewPrivileges => "no_new_privs",
+        Step::CallFilter => "seccomp",
+        Step::Proc => "proc",
+        _ => "root",
     }
 }
 

@@ -19,7 +19,9 @@ fn expected(attempt: Attempt) -> &'static [Errno] {
         I386 => &[Errno::NOSYS, CRASHED],
         InitMemory | InitRoot | HostFile | HostFileAboveRoot => &[Errno::ACCESS, Errno::PERM, Errno::NOENT],
         SetUser => &[Errno::PERM, Errno::INVAL],
-        KernelSetting | WriteImage => &[Errno::ROFS, Errno::ACCESS],
+        // A read-only mount answers before anything else is asked.
+        WriteImage => &[Errno::ROFS],
+        KernelSetting => &[Errno::ROFS, Errno::ACCESS],
         LandlockWrite => &[Errno::ACCESS],
         UnshareUser | CloneUser | JoinNamespace | Mount | OpenTree | PivotRoot | TraceInit | FileHandle
         | Capabilities | Bpf | Keyring | PerfEvent | UserFault | Module | TypeIntoTerminal
@@ -32,7 +34,9 @@ fn control(attempt: Attempt) -> &'static str {
     use Attempt::*;
     match attempt {
         ConnectOut | DatagramOut | HostAbstractSocket => "network namespace",
-        HostFile | HostFileAboveRoot | KernelSetting | WriteImage => "root",
+        HostFile | HostFileAboveRoot => "root",
+        KernelSetting => "proc",
+        WriteImage => "read-only-root",
         InitMemory | InitRoot | TraceInit => "init",
         Capabilities => "capabilities",
         NewPrivileges => "no_new_privs",

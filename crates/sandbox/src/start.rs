@@ -5,11 +5,13 @@ use crate::cgroup::{Bounds, RunCgroup};
 use crate::channel::{Channel, readable};
 use crate::ids::{Ids, write_maps};
 use crate::image::Image;
+use crate::inspection;
 use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
 use crate::placeholder::Placeholder;
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
+use crate::seccomp::Filter;
 use crate::spawner::Request;
 use crate::supervisor::Shared;
 use crate::sys::clone::Child;
@@ -64,8 +66,10 @@ pub enum StartError {
         source: io::Error,
     },
     /// A step inside failed.
-    #[error("the control `root` can't be established: the sandbox could not {purpose}: {errno}")]
+    #[error("the control `{control}` can't be established: the sandbox could not {purpose}: {errno}")]
     Step {
+        /// The control that it was part of.
+        control: &'static str,
         /// What the step was for.
         purpose: String,
         /// The kernel's answer.
@@ -96,9 +100,9 @@ impl StartError {
     /// The control that is missing.
     pub fn control(&self) -> &str {
         match self {
-            Self::Layout(_) | Self::Step { .. } => "root",
+            Self::Layout(_) => "root",
             Self::Namespaces { .. } => "namespaces",
-            Self::Control { control, .. } => control,
+            Self::Step { control, .. } | Self::Control { control, .. } => control,
             Self::Died(_) => "init",
             Self::Hole { control, .. } => control,
         }
@@ -155,7 +159,7 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
     let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholder };
     start.begin()?;
-    start.prove(setup, home, &broken)
+    start.prove(setup, home)
 }
 
 /// Where the home is inside: at the operator's place, so that toolchains find themselves.
@@ -177,7 +181,11 @@ fn draw(
     broken: Broken,
 ) -> Result<Layout, StartError> {
     let bounds_memory = shared.enforces("memory");
-    let filter = shared.filter(bounds_memory, setup.policy.syscalls().allowed().collect());
+    let filter = if broken.is("seccomp") {
+        Arc::new(Filter::open())
+    } else {
+        shared.filter(bounds_memory, setup.policy.syscalls().allowed().collect())
+    };
     Ok(layout::draw(&Blueprint {
         host: &shared.host,
         policy: &setup.policy,
@@ -211,12 +219,21 @@ fn spawn(
     broken: &Broken,
 ) -> Result<Child, StartError> {
     let mut namespaces = NAMESPACES;
-    for (name, flag) in [("network namespace", libc::CLONE_NEWNET), ("ipc namespace", libc::CLONE_NEWIPC)] {
+    for (name, flag) in [
+        ("network namespace", libc::CLONE_NEWNET),
+        ("ipc namespace", libc::CLONE_NEWIPC),
+        ("uts namespace", libc::CLONE_NEWUTS),
+        ("cgroup namespace", libc::CLONE_NEWCGROUP),
+    ] {
         if broken.is(name) {
             namespaces &= !(flag as u64);
         }
     }
-    let birthplace = cgroup.map(RunCgroup::birthplace).transpose().map_err(control("cgroup"))?;
+    let birthplace = cgroup
+        .filter(|_| !broken.is("cgroup"))
+        .map(RunCgroup::birthplace)
+        .transpose()
+        .map_err(control("cgroup"))?;
     let request = Request {
         program: Arc::clone(&shared.program),
         arguments: vec![c"aurelian-init".to_owned()],
@@ -293,7 +310,7 @@ impl Start<'_> {
     }
 
     /// Answers what the prover asks, and reads what it found.
-    fn prove(mut self, setup: &Setup, home: PathBuf, broken: &Broken) -> Result<Started, StartError> {
+    fn prove(mut self, setup: &Setup, home: PathBuf) -> Result<Started, StartError> {
         let first = self.next_message()?;
         let Some((Report::Listening, mut fields)) = first.report() else { return Err(self.failure(&first)) };
         let number = fields.signed().unwrap_or(-1);
@@ -305,7 +322,7 @@ impl Start<'_> {
         drop(listener);
         let Some((Report::Ready, fields)) = last.report() else { return Err(self.failure(&last)) };
         let mut proof = Proof::read(fields, &skipped(self.shared, setup)).ok_or_else(|| self.died())?;
-        self.check_namespaces(&mut proof, broken);
+        inspection::inspect(self.pid(), self.cgroup.as_ref(), &mut proof);
         if let Some(hole) = proof.hole() {
             let (control, probe) = (hole.control.to_string(), hole.name.to_string());
             let detail = hole.detail.as_deref().unwrap_or_default().to_owned();
@@ -370,53 +387,40 @@ impl Start<'_> {
         }
     }
 
+    /// The error for an init that broke the protocol; it may even be alive.
     fn died(&self) -> StartError {
-        StartError::Died(self.child.0.as_ref().map_or(0, |child| child.reap().unwrap_or(-1)))
+        StartError::Died(self.child.0.as_ref().map_or(0, |child| {
+            let _ = process::send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+            child.reap().unwrap_or(-1)
+        }))
     }
 
     fn failure(&self, message: &crate::channel::Received) -> StartError {
-        let Some((Report::Failed, mut fields)) = message.report() else { return self.died() };
-        let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else { return self.died() };
-        let purpose = self.layout.plan.purpose(index).to_owned();
-        StartError::Step { purpose, errno: Errno::from_raw_os_error(errno) }
-    }
-
-    /// The attempts show what the sandbox can't do; this shows that its namespaces are its own.
-    fn check_namespaces(&self, proof: &mut Proof, _broken: &Broken) {
-        let checks = [
-            ("user", "user namespace"),
-            ("mnt", "mount namespace"),
-            ("pid", "pid namespace"),
-            ("net", "network namespace"),
-            ("ipc", "ipc namespace"),
-            ("uts", "uts namespace"),
-            ("cgroup", "cgroup namespace"),
-        ];
-        for (name, control) in checks {
-            let (own, theirs) = (namespace_name("self", name), namespace_name(&self.pid().to_string(), name));
-            let holds = own.is_some() && theirs.is_some() && own != theirs;
-            let detail = (!holds).then(|| "is the host's".to_owned());
-            proof.add("own_namespace", control, holds, detail);
+        match message.report() {
+            Some((Report::Failed, mut fields)) => {
+                let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else {
+                    return self.died();
+                };
+                let (control, purpose) = self.layout.plan.purpose(index);
+                StartError::Step {
+                    control,
+                    purpose: purpose.to_owned(),
+                    errno: Errno::from_raw_os_error(errno),
+                }
+            }
+            Some((Report::NotSetUp, mut fields)) => {
+                let errno = Errno::from_raw_os_error(fields.signed().unwrap_or(libc::EIO));
+                let control = match fields.short() {
+                    Some(6) => "call mark",
+                    Some(7) => "seccomp",
+                    Some(9) => "landlock",
+                    _ => "init",
+                };
+                StartError::Control { control, source: errno.into() }
+            }
+            _ => self.died(),
         }
-        let roots = mounts_at_root(self.pid());
-        proof.add(
-            "only_own_root",
-            "root",
-            roots == Some(1),
-            Some(format!("{} mounts at /", roots.unwrap_or(0))),
-        );
     }
-}
-
-/// How many mounts lie at the root of a process: one, or the host's is still there.
-fn mounts_at_root(pid: u32) -> Option<usize> {
-    const MOUNT_POINT: usize = 4;
-    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
-    Some(table.lines().filter(|line| line.split(' ').nth(MOUNT_POINT) == Some("/")).count())
-}
-
-fn namespace_name(pid: &str, name: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
 }
 
 fn open_namespace(pid: u32, name: &str) -> io::Result<OwnedFd> {
