@@ -86,7 +86,9 @@ impl<'a> Tracee<'a> {
         const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::PIDFD_THREAD);
         let pid = |number: u32| Pid::from_raw(number.cast_signed()).ok_or(Errno::SRCH);
         match pidfd_open(pid(self.task())?, THREAD) {
-            Err(Errno::INVAL) => pidfd_open(pid(Status::of(self.task()).ok_or(Errno::SRCH)?.group)?, PidfdFlags::empty()),
+            Err(Errno::INVAL) => {
+                pidfd_open(pid(Status::of(self.task()).ok_or(Errno::SRCH)?.group)?, PidfdFlags::empty())
+            }
             opened => opened,
         }
     }

@@ -3,7 +3,7 @@
 use libc::c_long;
 
 /// The name of a system call that a filter hands to the supervisor.
-pub fn name(number: c_long) -> Option<&'static str> {
+pub(crate) fn name(number: c_long) -> Option<&'static str> {
     NAMES.iter().find(|(candidate, _)| *candidate == number).map(|(_, name)| *name)
 }
 
