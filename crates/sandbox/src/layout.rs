@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /            a tmpfs, read-only, that holds mount points and a few written files
-//! /usr …       the image, read-only
+//! /usr …       the image, read-only (an OCI image is the root itself, under an overlay that holds mount points)
 //! /tmp /run … and the home: the scratch layer, one bounded tmpfs for all of them
 //! the workspace, at its own path: the host's folder, read-write, with protected files in it
 //! /proc /dev   the sandbox's own
@@ -10,14 +10,16 @@
 
 use crate::host::Host;
 use crate::ids::Ids;
+use crate::image::Image;
 use crate::image::host::{self as host_image, Part};
+use crate::image::oci::OciImage;
 use crate::plan::{Attributes, FileIdentity, Plan};
 use crate::toolchains::Toolchains;
 use crate::workspace::Workspace;
 use crate::{landlock, seccomp::Filter};
 use policy::Policy;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -33,6 +35,9 @@ pub enum LayoutError {
         /// Why.
         errno: rustix::io::Errno,
     },
+    /// Another file has come to its place since it was checked.
+    #[error("cannot show {path} in the sandbox: it has been replaced since it was checked; try again", path = .0.display())]
+    Replaced(PathBuf),
     /// A socket or pipe leads to a process of the host.
     #[error(
         "cannot show {path} in the sandbox: it is a socket, a pipe or a device, and leads out; \
@@ -63,12 +68,16 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) workspace: &'a Workspace,
     pub(crate) toolchains: &'a Toolchains,
+    pub(crate) image: &'a Image,
+    /// What the image `host` is made of here.
     pub(crate) parts: &'a [Part],
     pub(crate) ids: &'a Ids,
     pub(crate) home: &'a Path,
     pub(crate) filter: &'a Filter,
     pub(crate) canary: &'a Path,
     pub(crate) canary_socket: &'a [u8],
+    /// Whether a control group bounds the memory of all processes together.
+    pub(crate) bounds_memory: bool,
     pub(crate) broken: crate::broken::Broken,
 }
 
@@ -101,22 +110,17 @@ const SHARED_FOLDER: u32 = 0o1777;
 
 pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     let mut draft = Draft::new(blueprint);
-    draft.begin();
+    draft.begin()?;
     draft.image()?;
     draft.devices()?;
     draft.home()?;
     draft.granted()?;
-    draft.place(blueprint.workspace.host(), blueprint.workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+    draft.workspace()?;
     draft.mount_all();
-    draft.hidden();
     draft.pins();
+    draft.hidden();
     draft.finish();
-    let links = blueprint.parts.iter().filter_map(|part| match part {
-        Part::Link { path, .. } => Some(path.clone()),
-        Part::Shared { .. } => None,
-    });
-    let shown = draft.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
-    let visible = shown.map(|bind| bind.target.clone()).chain(links).collect();
+    let visible = draft.visible();
     Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
 }
 
@@ -140,7 +144,8 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(blueprint: &'a Blueprint<'a>) -> Self {
-        let area = |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
+        let area =
+            |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
         let areas = vec![
             area(Path::new("/tmp"), "s/tmp", SHARED_FOLDER),
             area(Path::new("/var/tmp"), "s/var-tmp", SHARED_FOLDER),
@@ -152,7 +157,7 @@ impl<'a> Draft<'a> {
         Self { blueprint, plan, areas, made, binds, prepared }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), LayoutError> {
         let limits = self.blueprint.policy.limits();
         let scratch = limits.scratch().as_u64();
         let ids = self.blueprint.ids;
@@ -161,6 +166,9 @@ impl<'a> Draft<'a> {
         }
         self.plan.identity(ids.uid, ids.gid, ids.is_range());
         self.plan.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
+        if let Image::Oci(image) = self.blueprint.image {
+            self.image_root(image)?;
+        }
         for area in self.areas.clone() {
             self.folder_above(&area.inside);
             self.plan.folder(area.mode, &area.folder);
@@ -180,17 +188,52 @@ impl<'a> Draft<'a> {
             target: "/.boundary".into(),
             attributes: Attributes::SAFE.and(Attributes::NO_EXECUTION),
         });
+        Ok(())
+    }
+
+    /// An OCI image comes under an overlay, whose upper layer holds the mount points: nothing is written to the
+    /// cache. Its ids are shown as they are in the image, where that can be done.
+    fn image_root(&mut self, image: &OciImage) -> Result<(), LayoutError> {
+        let attributes = Attributes::SAFE.and(Attributes::READ_ONLY).and(Attributes::ON_SCRATCH);
+        for folder in ["s/.image", "s/.upper", "s/.work"] {
+            self.plan.folder(FOLDER, Path::new(folder));
+        }
+        let file = open(&image.root)?;
+        let (identity, _) = identify(&file).map_err(|errno| unreachable(&image.root, errno))?;
+        let lower = Path::new("s/.image");
+        if self.blueprint.host.privileged {
+            self.plan.bind_fd(attributes, self.prepared.len() as u64, &image.root, lower);
+            self.prepared.push(Prepared { source: file, path: image.root.clone(), map_ids: true });
+        } else {
+            self.plan.bind_path(attributes, identity, &image.root, lower);
+        }
+        Ok(())
     }
 
     fn image(&mut self) -> Result<(), LayoutError> {
-        for part in self.blueprint.parts {
+        let parts = match self.blueprint.image {
+            Image::Host => self.blueprint.parts,
+            Image::Oci(_) => &[],
+        };
+        for part in parts {
             match part {
-                Part::Shared { path, .. } => {
-                    self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Image)?;
+                Part::Shared { path, identity, folder } => {
+                    let recursive = if *folder { Attributes::RECURSIVE } else { Attributes::SAFE };
+                    self.folder_above(path);
+                    self.point(path, *folder);
+                    self.binds.push(Bind {
+                        source: Source::Path(path.clone(), *identity),
+                        target: path.clone(),
+                        attributes: Attributes::SAFE.and(Attributes::READ_ONLY).and(recursive),
+                    });
+                }
+                Part::Copied { path, content } => {
+                    self.folder_above(path);
+                    self.plan.file(0o644, &self.skeleton(path), content);
                 }
                 Part::Link { path, target } => {
                     self.folder_above(path);
-                    self.plan.link(&skeleton(path), target);
+                    self.plan.link(&self.skeleton(path), target);
                 }
             }
         }
@@ -201,18 +244,21 @@ impl<'a> Draft<'a> {
     fn accounts(&mut self) {
         let Blueprint { ids, host, home, .. } = *self.blueprint;
         let (users, groups) = host_image::accounts(ids.uid, ids.gid, ids.user_name(host), home);
-        let files = [
-            ("passwd", users),
-            ("group", groups),
+        let written: &[(&str, String)] = match self.blueprint.image {
+            Image::Host => {
+                &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())]
+            }
+            Image::Oci(_) => &[],
+        };
+        let network = [
             ("hostname", format!("{HOST_NAME}\n")),
             ("hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost ip6-localhost\n")),
-            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
             ("resolv.conf", "# There is no network.\n".to_owned()),
         ];
-        for (name, content) in files {
+        for (name, content) in written.iter().chain(&network) {
             let path = Path::new("/etc").join(name);
             self.folder_above(&path);
-            self.plan.file(0o644, &skeleton(&path), content.as_bytes());
+            self.plan.file(0o644, &self.skeleton(&path), content.as_bytes());
         }
     }
 
@@ -229,7 +275,8 @@ impl<'a> Draft<'a> {
             ("ptmx", "pts/ptmx"),
         ];
         for (name, target) in links {
-            self.plan.link(&skeleton(&Path::new("/dev").join(name)), Path::new(target));
+            let path = self.skeleton(&Path::new("/dev").join(name));
+            self.plan.link(&path, Path::new(target));
         }
         self.point(Path::new("/dev/pts"), true);
         self.point(Path::new("/proc"), true);
@@ -254,8 +301,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    fn workspace(&mut self) -> Result<(), LayoutError> {
+        let workspace = self.blueprint.workspace;
+        let found = self.place(workspace.host(), workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+        if found == workspace.identity() {
+            Ok(())
+        } else {
+            Err(LayoutError::Replaced(workspace.host().to_owned()))
+        }
+    }
+
     /// A host path becomes visible: makes its mount point now, and mounts it later.
-    fn place(&mut self, source: &Path, target: &Path, attributes: Attributes, trust: Trust) -> Result<(), LayoutError> {
+    fn place(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        attributes: Attributes,
+        trust: Trust,
+    ) -> Result<FileIdentity, LayoutError> {
         let file = open(source)?;
         let (identity, kind) = identify(&file).map_err(|errno| unreachable(source, errno))?;
         let device = attributes == Attributes::DEVICE;
@@ -270,9 +333,10 @@ impl<'a> Draft<'a> {
         } else {
             Source::Path(source.to_owned(), identity)
         };
-        let attributes = if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
+        let attributes =
+            if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
         self.binds.push(Bind { source, target: target.to_owned(), attributes });
-        Ok(())
+        Ok(identity)
     }
 
     /// The place in the scratch file system that a mount point at `inside` needs; `None` where a mount that
@@ -281,7 +345,7 @@ impl<'a> Draft<'a> {
         let covered = |bind: &&Bind| inside != bind.target && inside.starts_with(&bind.target);
         let cover = self.binds.iter().filter(covered).max_by_key(|bind| bind.target.components().count());
         match cover.map(|bind| (&bind.source, &bind.target)) {
-            None => Some(skeleton(inside)),
+            None => Some(self.skeleton(inside)),
             Some((Source::Scratch(folder), target)) => Some(folder.join(inside.strip_prefix(target).ok()?)),
             Some(_) => None,
         }
@@ -306,7 +370,30 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The place of a path of the root in the scratch file system.
+    fn skeleton(&self, inside: &Path) -> PathBuf {
+        let base = match self.blueprint.image {
+            Image::Host => "r",
+            Image::Oci(_) => "s/.upper",
+        };
+        Path::new(base).join(relative(inside))
+    }
+
+    /// The paths at which the host's files show, and those that lead there.
+    fn visible(&self) -> Vec<PathBuf> {
+        let links = match self.blueprint.image {
+            Image::Host => self.blueprint.parts.iter().map(|part| part.path().to_owned()).collect(),
+            Image::Oci(_) => Vec::new(),
+        };
+        let shown = self.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
+        shown.map(|bind| bind.target.clone()).chain(links).collect()
+    }
+
     fn mount_all(&mut self) {
+        if matches!(self.blueprint.image, Image::Oci(_)) {
+            let layers = ["s/.image", "s/.upper", "s/.work"].map(Path::new);
+            self.plan.overlay(Attributes::SAFE, layers[0], layers[1], layers[2]);
+        }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
         for bind in &binds {
@@ -324,16 +411,39 @@ impl<'a> Draft<'a> {
 
     /// Covers what must not be seen: by name, whether it is there or not.
     fn hidden(&mut self) {
-        let cover = Attributes::READ_ONLY.and(Attributes::SAFE).and(Attributes::NO_EXECUTION).and(Attributes::OPTIONAL);
+        let cover = Attributes::READ_ONLY
+            .and(Attributes::SAFE)
+            .and(Attributes::NO_EXECUTION)
+            .and(Attributes::OPTIONAL);
         for name in ["kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"] {
             let target = Path::new("proc").join(name);
             self.plan.bind_scratch(cover, Path::new("s/.empty-file"), &target);
         }
-        let hidden = self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
+        let hidden =
+            self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
         for path in hidden {
+            self.hold(path);
             let Some(inside) = self.inside(path) else { continue };
             let empty = if path.is_dir() { "s/.empty-folder" } else { "s/.empty-file" };
             self.plan.bind_scratch(cover, Path::new(empty), relative(&inside));
+        }
+    }
+
+    /// Pins each folder between a writable one and a hidden path: renaming it would carry the cover along, and leave
+    /// the path free to be hidden in vain by the next run.
+    fn hold(&mut self, hidden: &Path) {
+        let workspace = self.blueprint.workspace;
+        let granted =
+            self.blueprint.policy.filesystem().write().iter().map(|path| (path.as_path(), path.as_path()));
+        let writable = granted.chain([(workspace.host(), workspace.inside())]);
+        for (host, inside) in writable.filter(|(host, _)| hidden.starts_with(host)).collect::<Vec<_>>() {
+            let Ok(rest) = hidden.strip_prefix(host) else { continue };
+            let mut above: Vec<_> =
+                rest.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
+            above.reverse();
+            for folder in above {
+                self.plan.pin(Attributes::SAFE.and(Attributes::RECURSIVE), relative(inside), folder);
+            }
         }
     }
 
@@ -349,10 +459,17 @@ impl<'a> Draft<'a> {
     fn pins(&mut self) {
         let workspace = self.blueprint.workspace;
         for (name, writable) in workspace.pins() {
-            let attributes = if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
+            let attributes =
+                if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
             self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
         }
-        self.plan.pin(Attributes::READ_ONLY.and(Attributes::RECURSIVE), Path::new("proc"), Path::new("sys"));
+        if !self.blueprint.broken.is("proc") {
+            self.plan.pin(
+                Attributes::READ_ONLY.and(Attributes::RECURSIVE),
+                Path::new("proc"),
+                Path::new("sys"),
+            );
+        }
     }
 
     fn finish(&mut self) {
@@ -361,12 +478,17 @@ impl<'a> Draft<'a> {
         if !broken.is("read-only-root") {
             self.plan.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
         }
-        self.plan.enter();
+        if !broken.is("root") {
+            self.plan.enter();
+        }
         self.plan.host_name(HOST_NAME);
         self.plan.loopback();
         self.limits();
         if !broken.is("capabilities") {
             self.plan.capabilities();
+        }
+        if !broken.is("no_new_privs") {
+            self.plan.no_new_privileges();
         }
         if !broken.is("landlock") {
             self.landlock();
@@ -384,6 +506,11 @@ impl<'a> Draft<'a> {
         if !self.blueprint.ids.is_range() {
             let processes = u64::from(limits.pids());
             self.plan.limit(libc::RLIMIT_NPROC, processes, processes);
+        }
+        if !self.blueprint.bounds_memory {
+            // Each process for itself; all together are watched (`watch`).
+            let memory = limits.memory().as_u64();
+            self.plan.limit(libc::RLIMIT_DATA, memory, memory);
         }
     }
 
@@ -412,10 +539,7 @@ impl<'a> Draft<'a> {
 /// The sandbox's host name.
 const HOST_NAME: &str = "sandbox";
 
-/// The place of a path of the root in the scratch file system.
-fn skeleton(inside: &Path) -> PathBuf {
-    Path::new("r").join(relative(inside))
-}
+const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
 fn relative(inside: &Path) -> &Path {
     inside.strip_prefix("/").unwrap_or(inside)
@@ -426,7 +550,8 @@ fn unreachable(path: &Path, errno: rustix::io::Errno) -> LayoutError {
 }
 
 fn open(path: &Path) -> Result<OwnedFd, LayoutError> {
-    rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
         .map_err(|errno| unreachable(path, errno))
 }
 
