@@ -137,6 +137,19 @@ pub(crate) struct Started {
     pub(crate) visible: Vec<PathBuf>,
 }
 
+impl Started {
+    /// Whether its init is there: it says nothing while it waits, so that anything to be read is its end.
+    pub(crate) fn is_alive(&self) -> bool {
+        readable(&[self.channel.as_fd()], Duration::ZERO).is_ok_and(|ready| ready.first() == Some(&false))
+    }
+
+    /// Ends a sandbox that nobody took.
+    pub(crate) fn discard(self) {
+        let _ = process::send_signal(self.child.pidfd.as_fd(), libc::SIGKILL);
+        let _ = self.child.reap();
+    }
+}
+
 /// All that a sandbox has for itself.
 const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
