@@ -233,7 +233,8 @@ impl Site<'_> {
     }
 
     fn attach(&self, tree: Fd, attributes: u64, target: CStr<'_>) -> Result<(), Errno> {
-        match self.attach_at(tree, attributes, self.root, target) {
+        let folder = if attributes & ON_SCRATCH != 0 { self.scratch } else { self.root };
+        match self.attach_at(tree, attributes, folder, target) {
             Err(ENOENT) if attributes & OPTIONAL != 0 => Ok(()),
             other => other,
         }
@@ -299,6 +300,8 @@ const RECURSIVE: u64 = 1 << 32;
 const OPTIONAL: u64 = 1 << 33;
 /// Ours: the descriptor is needed later.
 const KEEP_OPEN: u64 = 1 << 34;
+/// Ours: the target is a path of the scratch file system.
+const ON_SCRATCH: u64 = 1 << 35;
 const AT_RECURSIVE_FLAG: usize = sys::AT_RECURSIVE;
 const MS_PRIVATE: u64 = 1 << 18;
 const MNT_DETACH: usize = 2;

@@ -1,7 +1,7 @@
 //! The environment that a call begins with: what programs need, what the policy names, nothing else of the host's.
 
-use crate::host::Host;
-use policy::Policy;
+use crate::image::Image;
+use crate::start::Setup;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ pub(crate) type Environment = BTreeMap<OsString, OsString>;
 const SEARCH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
 
 /// The variables of every call of a sandbox. `visible` are the folders of the host that show inside.
-pub(crate) fn base(policy: &Policy, host: &Host, user: &str, home: &Path, visible: &[PathBuf]) -> Environment {
+pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) -> Environment {
+    let policy = &setup.policy;
     let mut environment = Environment::new();
     let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
     set("HOME", home.into());
@@ -21,7 +22,10 @@ pub(crate) fn base(policy: &Policy, host: &Host, user: &str, home: &Path, visibl
     set("LOGNAME", user.into());
     set("SHELL", "/bin/sh".into());
     set("PATH", search_path(std::env::var_os("PATH").as_deref(), visible));
-    let _ = host;
+    if let Image::Oci(image) = &setup.image {
+        image.config.env.iter().for_each(|(name, value)| drop(environment.insert(name.clone(), value.clone())));
+    }
+    let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
     for name in policy.environment().pass() {
         if let Some(value) = std::env::var_os(name) {
             set(name, value);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /            a tmpfs, read-only, that holds mount points and a few written files
-//! /usr …       the image, read-only
+//! /usr …       the image, read-only (an OCI image is the root itself, under an overlay that holds mount points)
 //! /tmp /run … and the home: the scratch layer, one bounded tmpfs for all of them
 //! the workspace, at its own path: the host's folder, read-write, with protected files in it
 //! /proc /dev   the sandbox's own
@@ -10,7 +10,9 @@
 
 use crate::host::Host;
 use crate::ids::Ids;
+use crate::image::Image;
 use crate::image::host::{self as host_image, Part};
+use crate::image::oci::OciImage;
 use crate::plan::{Attributes, FileIdentity, Plan};
 use crate::toolchains::Toolchains;
 use crate::workspace::Workspace;
@@ -63,6 +65,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) workspace: &'a Workspace,
     pub(crate) toolchains: &'a Toolchains,
+    pub(crate) image: &'a Image,
+    /// What the image `host` is made of here.
     pub(crate) parts: &'a [Part],
     pub(crate) ids: &'a Ids,
     pub(crate) home: &'a Path,
@@ -101,7 +105,7 @@ const SHARED_FOLDER: u32 = 0o1777;
 
 pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     let mut draft = Draft::new(blueprint);
-    draft.begin();
+    draft.begin()?;
     draft.image()?;
     draft.devices()?;
     draft.home()?;
@@ -111,12 +115,7 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.hidden();
     draft.pins();
     draft.finish();
-    let links = blueprint.parts.iter().filter_map(|part| match part {
-        Part::Link { path, .. } => Some(path.clone()),
-        Part::Shared { .. } => None,
-    });
-    let shown = draft.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
-    let visible = shown.map(|bind| bind.target.clone()).chain(links).collect();
+    let visible = draft.visible();
     Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
 }
 
@@ -152,7 +151,7 @@ impl<'a> Draft<'a> {
         Self { blueprint, plan, areas, made, binds, prepared }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), LayoutError> {
         let limits = self.blueprint.policy.limits();
         let scratch = limits.scratch().as_u64();
         let ids = self.blueprint.ids;
@@ -161,6 +160,9 @@ impl<'a> Draft<'a> {
         }
         self.plan.identity(ids.uid, ids.gid, ids.is_range());
         self.plan.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
+        if let Image::Oci(image) = self.blueprint.image {
+            self.image_root(image)?;
+        }
         for area in self.areas.clone() {
             self.folder_above(&area.inside);
             self.plan.folder(area.mode, &area.folder);
@@ -180,17 +182,41 @@ impl<'a> Draft<'a> {
             target: "/.boundary".into(),
             attributes: Attributes::SAFE.and(Attributes::NO_EXECUTION),
         });
+        Ok(())
+    }
+
+    /// An OCI image comes under an overlay, whose upper layer holds the mount points: nothing is written to the
+    /// cache. Its ids are shown as they are in the image, where that can be done.
+    fn image_root(&mut self, image: &OciImage) -> Result<(), LayoutError> {
+        let attributes = Attributes::SAFE.and(Attributes::READ_ONLY).and(Attributes::ON_SCRATCH);
+        for folder in ["s/.image", "s/.upper", "s/.work"] {
+            self.plan.folder(FOLDER, Path::new(folder));
+        }
+        let file = open(&image.root)?;
+        let (identity, _) = identify(&file).map_err(|errno| unreachable(&image.root, errno))?;
+        let lower = Path::new("s/.image");
+        if self.blueprint.host.privileged {
+            self.plan.bind_fd(attributes, self.prepared.len() as u64, &image.root, lower);
+            self.prepared.push(Prepared { source: file, path: image.root.clone(), map_ids: true });
+        } else {
+            self.plan.bind_path(attributes, identity, &image.root, lower);
+        }
+        Ok(())
     }
 
     fn image(&mut self) -> Result<(), LayoutError> {
-        for part in self.blueprint.parts {
+        let parts = match self.blueprint.image {
+            Image::Host => self.blueprint.parts,
+            Image::Oci(_) => &[],
+        };
+        for part in parts {
             match part {
                 Part::Shared { path, .. } => {
                     self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Image)?;
                 }
                 Part::Link { path, target } => {
                     self.folder_above(path);
-                    self.plan.link(&skeleton(path), target);
+                    self.plan.link(&self.skeleton(path), target);
                 }
             }
         }
@@ -201,18 +227,19 @@ impl<'a> Draft<'a> {
     fn accounts(&mut self) {
         let Blueprint { ids, host, home, .. } = *self.blueprint;
         let (users, groups) = host_image::accounts(ids.uid, ids.gid, ids.user_name(host), home);
-        let files = [
-            ("passwd", users),
-            ("group", groups),
+        let written: &[(&str, String)] = match self.blueprint.image {
+            Image::Host => &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())],
+            Image::Oci(_) => &[],
+        };
+        let network = [
             ("hostname", format!("{HOST_NAME}\n")),
             ("hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost ip6-localhost\n")),
-            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
             ("resolv.conf", "# There is no network.\n".to_owned()),
         ];
-        for (name, content) in files {
+        for (name, content) in written.iter().chain(&network) {
             let path = Path::new("/etc").join(name);
             self.folder_above(&path);
-            self.plan.file(0o644, &skeleton(&path), content.as_bytes());
+            self.plan.file(0o644, &self.skeleton(&path), content.as_bytes());
         }
     }
 
@@ -229,7 +256,8 @@ impl<'a> Draft<'a> {
             ("ptmx", "pts/ptmx"),
         ];
         for (name, target) in links {
-            self.plan.link(&skeleton(&Path::new("/dev").join(name)), Path::new(target));
+            let path = self.skeleton(&Path::new("/dev").join(name));
+            self.plan.link(&path, Path::new(target));
         }
         self.point(Path::new("/dev/pts"), true);
         self.point(Path::new("/proc"), true);
@@ -281,7 +309,7 @@ impl<'a> Draft<'a> {
         let covered = |bind: &&Bind| inside != bind.target && inside.starts_with(&bind.target);
         let cover = self.binds.iter().filter(covered).max_by_key(|bind| bind.target.components().count());
         match cover.map(|bind| (&bind.source, &bind.target)) {
-            None => Some(skeleton(inside)),
+            None => Some(self.skeleton(inside)),
             Some((Source::Scratch(folder), target)) => Some(folder.join(inside.strip_prefix(target).ok()?)),
             Some(_) => None,
         }
@@ -306,7 +334,30 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The place of a path of the root in the scratch file system.
+    fn skeleton(&self, inside: &Path) -> PathBuf {
+        let base = match self.blueprint.image {
+            Image::Host => "r",
+            Image::Oci(_) => "s/.upper",
+        };
+        Path::new(base).join(relative(inside))
+    }
+
+    /// The paths at which the host's files show, and those that lead there.
+    fn visible(&self) -> Vec<PathBuf> {
+        let links = match self.blueprint.image {
+            Image::Host => self.blueprint.parts.iter().filter_map(Part::link).map(Path::to_owned).collect(),
+            Image::Oci(_) => Vec::new(),
+        };
+        let shown = self.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
+        shown.map(|bind| bind.target.clone()).chain(links).collect()
+    }
+
     fn mount_all(&mut self) {
+        if matches!(self.blueprint.image, Image::Oci(_)) {
+            let layers = ["s/.image", "s/.upper", "s/.work"].map(Path::new);
+            self.plan.overlay(Attributes::SAFE.and(Attributes::KEEP_OPEN), layers[0], layers[1], layers[2]);
+        }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
         for bind in &binds {
@@ -412,10 +463,7 @@ impl<'a> Draft<'a> {
 /// The sandbox's host name.
 const HOST_NAME: &str = "sandbox";
 
-/// The place of a path of the root in the scratch file system.
-fn skeleton(inside: &Path) -> PathBuf {
-    Path::new("r").join(relative(inside))
-}
+const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
 fn relative(inside: &Path) -> &Path {
     inside.strip_prefix("/").unwrap_or(inside)

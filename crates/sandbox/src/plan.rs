@@ -16,8 +16,6 @@ use std::path::Path;
 pub struct Attributes(u64);
 
 impl Attributes {
-    /// Nothing special.
-    pub const PLAIN: Self = Self(0);
     /// Can't be written.
     pub const READ_ONLY: Self = Self(libc::MOUNT_ATTR_RDONLY);
     /// Set-user-id bits and device nodes have no effect.
@@ -32,6 +30,8 @@ impl Attributes {
     pub const OPTIONAL: Self = Self(1 << 33);
     /// The init needs the mount later.
     pub const KEEP_OPEN: Self = Self(1 << 34);
+    /// The target is a path of the scratch file system, not of the root.
+    pub const ON_SCRATCH: Self = Self(1 << 35);
 
     /// Both.
     #[must_use]

@@ -198,7 +198,7 @@ impl Drop for Sandbox {
 impl Inside {
     fn new(shared: Arc<Shared>, setup: &Setup, started: Started, witness: Arc<dyn Witness>) -> Self {
         let environment =
-            environment::base(&setup.policy, &shared.host, &started.user, &started.home, &started.visible);
+            environment::base(setup, &started.user, &started.home, &started.visible);
         Self {
             shared,
             channel: started.channel,

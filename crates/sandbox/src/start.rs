@@ -168,6 +168,7 @@ fn draw(shared: &Shared, setup: &Setup, ids: &Ids, home: &Path, broken: Broken) 
         policy: &setup.policy,
         workspace: &setup.workspace,
         toolchains: &toolchains,
+        image: &setup.image,
         parts: &shared.parts,
         ids,
         home,

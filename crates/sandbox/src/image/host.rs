@@ -74,6 +74,16 @@ pub enum Part {
     },
 }
 
+impl Part {
+    /// Where it is, if it is a link.
+    pub fn link(&self) -> Option<&Path> {
+        match self {
+            Self::Link { path, .. } => Some(path),
+            Self::Shared { .. } => None,
+        }
+    }
+}
+
 /// Finds the image's parts on this host.
 pub fn parts() -> Vec<Part> {
     let trees = TREES.iter().map(|tree| Path::new("/").join(tree));

@@ -1,6 +1,9 @@
 //! What the sandbox's root is made of.
 
 pub mod host;
+pub mod oci;
+
+use oci::OciImage;
 
 /// The image of a sandbox.
 #[derive(Clone, Debug, Default)]
@@ -9,13 +12,22 @@ pub enum Image {
     /// The host's programs and libraries, read-only, and nothing else of the host.
     #[default]
     Host,
+    /// An OCI image, as [`oci::open`] has verified and extracted it.
+    Oci(Box<OciImage>),
 }
 
 impl Image {
-    /// As it is named in events and on the command line.
-    pub fn reference(&self) -> String {
+    /// The digest of its contents; the host's programs have none.
+    pub fn digest(&self) -> Option<String> {
         match self {
-            Self::Host => "host".to_owned(),
+            Self::Host => None,
+            Self::Oci(image) => Some(image.digest.to_string()),
         }
+    }
+}
+
+impl From<OciImage> for Image {
+    fn from(image: OciImage) -> Self {
+        Self::Oci(Box::new(image))
     }
 }
