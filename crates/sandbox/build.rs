@@ -2,19 +2,19 @@
 //! sealed memory. It is one crate with no dependency, so the compiler alone is enough.
 
 use std::env;
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=init");
     println!("cargo::rerun-if-changed=src/protocol.rs");
-    let target = env::var("TARGET").expect("cargo sets TARGET");
-    assert!(
-        target.starts_with("x86_64-") && target.contains("-linux-"),
-        "aurelian runs on x86_64 Linux only, not on {target}"
-    );
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("init");
-    let mut rustc = Command::new(env::var_os("RUSTC").expect("cargo sets RUSTC"));
+    let target = env::var("TARGET")?;
+    if !(target.starts_with("x86_64-") && target.contains("-linux-")) {
+        return Err(format!("aurelian runs on x86_64 Linux only, not on {target}").into());
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("init");
+    let mut rustc = Command::new(env::var_os("RUSTC").ok_or("cargo sets RUSTC")?);
     rustc
         .args(["init/main.rs", "--edition=2024", "--crate-type=bin", "--crate-name=aurelian_init"])
         .args(["--target", &target, "-Cpanic=abort", "-Copt-level=s", "-Clto=fat", "-Ccodegen-units=1"])
@@ -23,7 +23,10 @@ fn main() {
         .args(["-Clink-arg=-Wl,--build-id=none", "-Clink-arg=-Wl,-z,noexecstack"])
         .arg("-o")
         .arg(&out);
-    let status = rustc.status().unwrap_or_else(|error| panic!("cannot run {rustc:?}: {error}"));
-    assert!(status.success(), "the init did not build: {rustc:?} ended with {status}");
+    let status = rustc.status().map_err(|error| format!("cannot run {rustc:?}: {error}"))?;
+    if !status.success() {
+        return Err(format!("the init did not build: {rustc:?} ended with {status}").into());
+    }
     println!("cargo::rustc-env=AURELIAN_INIT={}", out.display());
+    Ok(())
 }

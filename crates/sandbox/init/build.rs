@@ -21,6 +21,8 @@ pub struct Inside {
     pub scratch: Fd,
     /// The filter of every call.
     pub filter: &'static [u8],
+    /// Whether there is a Landlock domain, and calls get one of their own in it.
+    pub landlock: bool,
     results: Results,
 }
 
@@ -48,7 +50,7 @@ impl CStrLiteral {
 
 /// Runs every step of `plan`; `mounts` are the descriptors of prepared mounts.
 pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
-    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, results: Results::none(), done: false };
+    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
     let mut index = 0;
     for (step, fields) in Steps::new(plan) {
         site.run(step, fields).map_err(|errno| Failure { step: index, errno })?;
@@ -57,7 +59,7 @@ pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
     if !site.done {
         return Err(Failure { step: index, errno: EPROTO });
     }
-    Ok(Inside { scratch: site.layer, filter: site.filter, results: site.results })
+    Ok(Inside { scratch: site.layer, filter: site.filter, landlock: site.in_domain, results: site.results })
 }
 
 /// The state between steps.
@@ -71,6 +73,7 @@ struct Site<'a> {
     root: Fd,
     filter: &'static [u8],
     landlock: Option<Ruleset>,
+    in_domain: bool,
     results: Results,
     done: bool,
 }
@@ -107,19 +110,24 @@ impl Site<'_> {
             Step::Identity => identity(number(f)?, number(f)?, number(f)?),
             Step::Landlock => self.landlock_begin(number(f)?, number(f)?, number(f)?),
             Step::LandlockPath => self.landlock_path(number(f)?, path(f)?),
-            Step::LandlockEnter => self.landlock.take().ok_or(EPROTO)?.enter(),
+            Step::LandlockEnter => {
+                self.in_domain = true;
+                self.landlock.take().ok_or(EPROTO)?.enter()
+            }
             Step::Capabilities => drop_capabilities(),
+            Step::NoNewPrivileges => sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop),
             Step::CallFilter => {
                 self.filter = f.bytes().ok_or(EPROTO)?;
                 Ok(())
             }
             Step::Prove => {
-                self.results = proof::prove(self.filter, path(f)?, path(f)?)?;
+                self.results = proof::prove(self.filter, self.in_domain, path(f)?, path(f)?)?;
                 Ok(())
             }
             Step::Done => {
                 self.done = true;
                 crate::die_with_parent();
+                close_all_but(crate::SUPERVISOR, self.layer)?;
                 sys::prctl(PR_SET_DUMPABLE, 0, 0).map(drop)
             }
         }
@@ -245,11 +253,8 @@ impl Site<'_> {
         if wanted != 0 {
             set_attributes(tree, EMPTY.get()?, AT_EMPTY_PATH | recursive(attributes), [wanted, 0, 0, 0])?;
         }
-        move_mount(tree, folder, target)?;
-        if attributes & KEEP_OPEN == 0 {
-            sys::close(tree);
-        }
-        Ok(())
+        // Descriptors are closed all at once, when the plan is done.
+        move_mount(tree, folder, target)
     }
 
     /// Changes the root, and takes away everything that the old one leaves on top of the new: the scratch file
@@ -311,7 +316,23 @@ const EBUSY: Errno = 16;
 const ENOTDIR: Errno = 20;
 const ESTALE: Errno = 116;
 const PR_SET_DUMPABLE: usize = 4;
+const PR_SET_NO_NEW_PRIVS: usize = 38;
 const TERMINAL_OPTIONS: [(&[u8], &[u8]); 2] = [(b"ptmxmode\0", b"666\0"), (b"mode\0", b"620\0")];
+
+/// Closes every descriptor but these two.
+fn close_all_but(a: Fd, b: Fd) -> Result<(), Errno> {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    close_range(0, low.checked_sub(1))?;
+    close_range(low + 1, high.checked_sub(1))?;
+    close_range(high + 1, Some(u32::MAX as usize))
+}
+
+fn close_range(first: Fd, last: Option<Fd>) -> Result<(), Errno> {
+    match last {
+        Some(last) if first <= last => sys::call(sys::NR_CLOSE_RANGE, [first, last, 0, 0, 0, 0]).map(drop),
+        _ => Ok(()),
+    }
+}
 
 fn recursive(attributes: u64) -> usize {
     if attributes & RECURSIVE != 0 { sys::AT_RECURSIVE } else { 0 }
@@ -434,7 +455,6 @@ fn identity(uid: u64, gid: u64, clear_groups: u64) -> Result<(), Errno> {
 const CAP_SYS_ADMIN: u32 = 21;
 
 fn drop_capabilities() -> Result<(), Errno> {
-    const PR_SET_NO_NEW_PRIVS: usize = 38;
     const PR_CAPBSET_DROP: usize = 24;
     const PR_CAP_AMBIENT: usize = 47;
     const PR_CAP_AMBIENT_CLEAR_ALL: usize = 4;
@@ -447,8 +467,7 @@ fn drop_capabilities() -> Result<(), Errno> {
         }
     }
     sys::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0)?;
-    set_capabilities(1 << CAP_SYS_ADMIN)?;
-    sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+    set_capabilities(1 << CAP_SYS_ADMIN)
 }
 
 /// Effective and permitted become `low` (capabilities 0–31); the inheritable ones and those above are none.

@@ -5,6 +5,7 @@
 //! for leave, and executes. The init itself never reads the call's record: the child does.
 
 use crate::build::{self, Inside};
+use crate::landlock::Ruleset;
 use crate::protocol::{
     EXIT_ORPHANED, Fields, LIVE_CALLS, MESSAGE_MAX, Message, Order, Report,
 };
@@ -100,7 +101,7 @@ fn start(inside: &Inside, live: &mut Live, call: u32, fds: [Fd; CALL_FDS]) {
         return;
     }
     match sys::fork() {
-        Ok(0) => become_call(inside.filter, fds),
+        Ok(0) => become_call(inside, fds),
         Ok(pid) => live.add(pid as u32, call),
         Err(errno) => not_set_up(fds[4], errno, 0),
     }
@@ -115,9 +116,9 @@ fn not_set_up(socket: Fd, errno: Errno, place: u32) {
 /// Where the call's descriptors lie while it is set up: above the three that it will have.
 const SOCKET: Fd = 4;
 
-fn become_call(filter: &[u8], fds: [Fd; CALL_FDS]) -> ! {
+fn become_call(inside: &Inside, fds: [Fd; CALL_FDS]) -> ! {
     let socket = fds[4];
-    match set_up_call(filter, fds) {
+    match set_up_call(inside, fds) {
         Ok(never) => match never {},
         Err((errno, place)) => not_set_up(socket, errno, place),
     }
@@ -126,7 +127,7 @@ fn become_call(filter: &[u8], fds: [Fd; CALL_FDS]) -> ! {
 
 enum Never {}
 
-fn set_up_call(filter: &[u8], fds: [Fd; CALL_FDS]) -> Result<Never, (Errno, u32)> {
+fn set_up_call(inside: &Inside, fds: [Fd; CALL_FDS]) -> Result<Never, (Errno, u32)> {
     let record = sys::identity(fds[0]).and_then(|file| sys::map_file(fds[0], file.size)).map_err(|e| (e, 1))?;
     let record = Record::read(record).ok_or((EINVAL, 2))?;
     place_descriptors([fds[1], fds[2], fds[3]], fds[4]).map_err(|e| (e, 3))?;
@@ -143,8 +144,8 @@ fn set_up_call(filter: &[u8], fds: [Fd; CALL_FDS]) -> Result<Never, (Errno, u32)
         not_executed(SOCKET, errno);
         sys::exit(127)
     }
-    mark().map_err(|e| (e, 6))?;
-    let listener = enter_filter(filter).map_err(|e| (e, 7))?;
+    mark(inside.landlock)?;
+    let listener = enter_filter(inside.filter).map_err(|e| (e, 7))?;
     announce(SOCKET, listener).map_err(|e| (e, 8))?;
     sys::close(listener);
     let errno = execute(&record);
@@ -158,16 +159,20 @@ fn not_executed(socket: Fd, errno: Errno) {
 }
 
 /// The prover is a call without a record: same mark, same filter, its listener sent over the init's socket.
-pub fn become_prover(filter: &[u8]) {
+pub fn become_prover(filter: &[u8], own_domain: bool) {
     unblock_signals();
-    let listening = mark().and_then(|()| enter_filter(filter)).and_then(|listener| {
-        announce(SUPERVISOR, listener)?;
-        sys::close(listener);
-        Ok(())
-    });
-    if listening.is_err() {
+    if let Err((errno, place)) = set_up_prover(filter, own_domain) {
+        not_set_up(SUPERVISOR, errno, place);
         sys::exit(protocol::EXIT_PLAN);
     }
+}
+
+fn set_up_prover(filter: &[u8], own_domain: bool) -> Result<(), (Errno, u32)> {
+    mark(own_domain)?;
+    let listener = enter_filter(filter).map_err(|e| (e, 7))?;
+    announce(SUPERVISOR, listener).map_err(|e| (e, 8))?;
+    sys::close(listener);
+    Ok(())
 }
 
 /// Tells the supervisor which descriptor the listener is, and waits until it has fetched it.
@@ -197,11 +202,16 @@ fn place_descriptors(standard: [Fd; 3], socket: Fd) -> Result<(), Errno> {
     sys::call(sys::NR_CLOSE_RANGE, [SOCKET + 1, u32::MAX as usize, 0, 0, 0, 0]).map(drop)
 }
 
-/// A UTS namespace of its own is the call's mark; after it, no capability is needed or left.
-fn mark() -> Result<(), Errno> {
+/// A UTS namespace of its own is the call's mark; after it, no capability is needed or left. A Landlock domain of
+/// its own keeps it out of the memory and the descriptors of other calls, and so from acting in their name.
+fn mark(own_domain: bool) -> Result<(), (Errno, u32)> {
     const CLONE_NEWUTS: usize = 0x0400_0000;
-    sys::call(sys::NR_UNSHARE, [CLONE_NEWUTS, 0, 0, 0, 0, 0])?;
-    build::set_capabilities(0)
+    sys::call(sys::NR_UNSHARE, [CLONE_NEWUTS, 0, 0, 0, 0, 0]).map_err(|e| (e, 6))?;
+    build::set_capabilities(0).map_err(|e| (e, 6))?;
+    if !own_domain {
+        return Ok(());
+    }
+    Ruleset::of_call().and_then(Ruleset::enter).map_err(|e| (e, 9))
 }
 
 fn enter_filter(filter: &[u8]) -> Result<Fd, Errno> {

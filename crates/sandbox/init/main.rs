@@ -33,15 +33,13 @@ fn main(arguments: Arguments) -> ! {
     }
     die_with_parent();
     calls::reset_signals();
+    let _ = sys::call(sys::NR_UMASK, [0; 6]);
     let mut fds = [0; FDS_MAX];
     let begin = receive_begin(&mut fds);
     let inside = match build::build(begin.plan, &fds[1..begin.fds.max(1)]) {
         Ok(inside) => inside,
         Err(failure) => report_failure(failure),
     };
-    for &fd in &fds[..begin.fds] {
-        sys::close(fd);
-    }
     let _ = sys::send(SUPERVISOR, inside.ready(), Some(inside.scratch));
     sys::close(inside.scratch);
     calls::serve(&inside)

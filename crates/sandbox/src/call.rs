@@ -2,9 +2,9 @@
 
 use crate::cgroup::CallCgroup;
 use crate::channel::Channel;
+use crate::inside::Inside;
 use crate::protocol::{Fields, Report};
 use crate::reactor::lock;
-use crate::sandbox::Inside;
 use crate::streams::{Input, Output, Terminal, Which};
 use event::fact::{CallEnded, EndReason, OutputBytes};
 use event::{CallId, Cause};
@@ -125,7 +125,6 @@ pub(crate) struct CallState {
     pub(crate) cause: Cause,
     pub(crate) started: Instant,
     /// Its first process.
-    pub(crate) pidfd: OwnedFd,
     pub(crate) pid: u32,
     /// The name of its UTS namespace: every descendant has it, and nobody else.
     pub(crate) mark: PathBuf,
@@ -138,6 +137,7 @@ pub(crate) struct CallState {
     killed_for: Mutex<Option<EndReason>>,
     output: [AtomicU64; 2],
     gone: AtomicBool,
+    concluded: AtomicBool,
 }
 
 /// What the kernel told the init about the end of a process.
@@ -161,7 +161,6 @@ impl CallState {
     pub(crate) fn new(
         cause: Cause,
         pid: u32,
-        pidfd: OwnedFd,
         mark: PathBuf,
         cgroup: Option<CallCgroup>,
         channel: Channel,
@@ -169,7 +168,6 @@ impl CallState {
         Ok(Self {
             cause,
             started: Instant::now(),
-            pidfd,
             pid,
             mark,
             cgroup,
@@ -181,6 +179,7 @@ impl CallState {
             killed_for: Mutex::default(),
             output: Default::default(),
             gone: AtomicBool::new(false),
+            concluded: AtomicBool::new(false),
         })
     }
 
@@ -202,22 +201,22 @@ impl CallState {
         self.gone.load(Ordering::SeqCst)
     }
 
-    /// Lets the first process go on, and waits until it has executed the command or could not.
-    pub(crate) fn launch(&self) -> Result<(), Errno> {
-        const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+    /// Lets the first process go on, and waits until it has executed the command or could not. False: it has
+    /// done neither, because another process of the sandbox holds it up.
+    pub(crate) fn launch(&self, patience: Duration) -> Result<bool, Errno> {
         self.channel.give_leave()?;
-        crate::channel::readable(&[self.channel.as_fd()], FOREVER)?;
+        let ready = crate::channel::readable(&[self.channel.as_fd()], patience)?;
         self.learn_launch();
-        Ok(())
+        Ok(ready.first() == Some(&true))
     }
 
     /// Takes in what the first process said of its execution: the caller and the reactor may both come for it.
     fn learn_launch(&self) -> Launch {
         let mut launch = lock(&self.launch);
-        if let Ok(Some(message)) = self.channel.receive_now() {
-            if let Some((Report::NotExecuted, mut fields)) = message.report() {
-                launch.failure = fields.signed().map(Errno::from_raw_os_error);
-            }
+        if let Ok(Some(message)) = self.channel.receive_now()
+            && let Some((Report::NotExecuted, mut fields)) = message.report()
+        {
+            launch.failure = fields.signed().map(Errno::from_raw_os_error);
         }
         *launch
     }
@@ -255,7 +254,7 @@ impl CallState {
 
     /// The first process has ended: works out how the call did. `None` if that was done before.
     pub(crate) fn conclude(&self, exit: Option<&Exit>, processes_left: u32) -> Option<Ended> {
-        if self.has_ended() {
+        if self.concluded.swap(true, Ordering::SeqCst) {
             return None;
         }
         let (exit_code, signal, reason) = self.verdict(exit.map(|exit| exit.status));
@@ -267,8 +266,13 @@ impl CallState {
             reason,
             wall: self.started.elapsed(),
             cpu_us: cgroup.and_then(CallCgroup::cpu_us).or(exit.map(|exit| exit.cpu_us)),
-            peak_memory_bytes: cgroup.and_then(CallCgroup::peak_memory).or(exit.map(|exit| exit.peak_memory_bytes)),
-            output: OutputBytes { stdout: stdout.load(Ordering::Relaxed), stderr: stderr.load(Ordering::Relaxed) },
+            peak_memory_bytes: cgroup
+                .and_then(CallCgroup::peak_memory)
+                .or(exit.map(|exit| exit.peak_memory_bytes)),
+            output: OutputBytes {
+                stdout: stdout.load(Ordering::Relaxed),
+                stderr: stderr.load(Ordering::Relaxed),
+            },
             processes_left,
         })
     }
@@ -280,7 +284,9 @@ impl CallState {
         };
         if let Some(errno) = self.learn_launch().failure {
             return match errno {
-                Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => (127, None, EndReason::NotFound),
+                Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => {
+                    (127, None, EndReason::NotFound)
+                }
                 _ => (126, None, EndReason::NotExecutable),
             };
         }

@@ -3,8 +3,8 @@
 //! A supervisor owns one folder in each hierarchy that it uses; a run has a folder in it, a call one in that:
 //!
 //! ```text
-//! version 2:  aurelian-PID-START / run-N / init, call-1, call-2 …   freeze, kill, processor time; limits on pure v2
-//! version 1:  aurelian-PID-START / run-N                            memory, pids, cpu limits on hybrid hosts
+//! version 2:  aurelian-PID-START-K / run-N / init, call-1, call-2 …   freeze, kill, processor time; limits on pure v2
+//! version 1:  aurelian-PID-START-K / run-N                          memory, pids, cpu limits on hybrid hosts
 //! ```
 //! All of it is optional: without write access a sandbox is bounded by resource limits, and ended by ending
 //! its init. The janitor removes the folders when the supervisor is killed.
@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The controllers that carry limits.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -51,12 +52,13 @@ impl Cgroups {
     pub(crate) fn claim() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = Mounts::read()?;
-        let name = format!("aurelian-{}-{}", std::process::id(), start_time()?);
+        let name = format!("aurelian-{}-{}-{}", std::process::id(), start_time()?, next_supervisor());
         let unified = mounts.unified(&own)?;
         sweep(&unified);
         let unified = unified.join(&name);
         fs::create_dir(&unified).ok()?;
-        let legacy = mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
+        let legacy =
+            mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
         let mut claimed = Self { kind: Kind::Unified, unified, legacy: Vec::new() };
         for (controller, folder) in legacy {
             claimed.kind = Kind::Hybrid;
@@ -160,6 +162,13 @@ impl RunCgroup {
         Ok(rustix::fs::open(self.unified.join("init"), flags, Mode::empty())?)
     }
 
+    /// Whether a process whose `/proc/PID/cgroup` this is was born in it.
+    pub(crate) fn holds(&self, places: &str) -> bool {
+        let birthplace = self.unified.join("init");
+        let place = places.lines().find_map(|line| line.strip_prefix("0::/"));
+        place.is_some_and(|place| !place.is_empty() && birthplace.ends_with(place))
+    }
+
     /// Moves the init into the version 1 folders; its descendants are born there.
     pub(crate) fn adopt(&self, pid: u32) -> io::Result<()> {
         for (_, folder) in &self.legacy {
@@ -170,7 +179,8 @@ impl RunCgroup {
 
     /// Makes the folder of a call and moves its first process there.
     pub(crate) fn call(&self, number: u32, pid: u32) -> io::Result<CallCgroup> {
-        let call = CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
+        let call =
+            CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
         fs::create_dir(&call.folder)?;
         fs::write(call.folder.join("cgroup.procs"), pid.to_string())?;
         Ok(call)
@@ -198,7 +208,10 @@ impl RunCgroup {
             return Some((now, peak.unwrap_or(now)));
         }
         let folder = self.legacy_folder("memory")?;
-        Some((number(&folder.join("memory.usage_in_bytes"))?, number(&folder.join("memory.max_usage_in_bytes"))?))
+        Some((
+            number(&folder.join("memory.usage_in_bytes"))?,
+            number(&folder.join("memory.max_usage_in_bytes"))?,
+        ))
     }
 
     /// How often the memory limit killed a process.
@@ -262,12 +275,6 @@ impl CallCgroup {
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         if self.controllers { number(&self.folder.join("memory.peak")) } else { None }
     }
-
-    /// How many processes it holds.
-    pub(crate) fn processes(&self) -> Option<u32> {
-        let processes = fs::read_to_string(self.folder.join("cgroup.procs")).ok()?;
-        u32::try_from(processes.lines().count()).ok()
-    }
 }
 
 fn cpu_us(folder: &Path) -> Option<u64> {
@@ -308,7 +315,8 @@ fn sweep(folder: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("aurelian-")) else { continue };
-        let Some((pid, start)) = rest.split_once('-') else { continue };
+        let mut parts = rest.split('-');
+        let (Some(pid), Some(start)) = (parts.next(), parts.next()) else { continue };
         if process_start_time(pid).as_deref() != Some(start) {
             let _ = fs::write(entry.path().join("cgroup.kill"), "1");
             if let Ok(runs) = fs::read_dir(entry.path()) {
@@ -317,6 +325,12 @@ fn sweep(folder: &Path) {
             let _ = fs::remove_dir(entry.path());
         }
     }
+}
+
+/// Tells the supervisors of one process apart.
+fn next_supervisor() -> u32 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    TAKEN.fetch_add(1, Ordering::Relaxed)
 }
 
 fn start_time() -> Option<String> {
@@ -344,7 +358,8 @@ impl Mounts {
         let mut legacy = Vec::new();
         for line in table.lines() {
             let mut fields = line.split(' ').skip(1);
-            let (Some(point), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+            let (Some(point), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next())
+            else {
                 continue;
             };
             match kind {

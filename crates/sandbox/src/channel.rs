@@ -5,8 +5,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
 };
 use rustix::process::Pid;
 use std::mem::MaybeUninit;
@@ -40,13 +40,19 @@ pub(crate) const DESCRIPTORS_MAX: usize = 253;
 impl Channel {
     /// Our end, and the other. The kernel names the sender of each message that we get.
     pub(crate) fn pair() -> Result<(Self, OwnedFd), Errno> {
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         sockopt::set_socket_passcred(&ours, true)?;
         Ok((Self(ours), theirs))
     }
 
     /// Sends an order.
-    pub(crate) fn order(&self, order: Order, fields: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    pub(crate) fn order(
+        &self,
+        order: Order,
+        fields: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), Errno> {
         let code = [order as u8];
         let parts = [IoSlice::new(&code), IoSlice::new(fields)];
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];

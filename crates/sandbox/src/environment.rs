@@ -23,7 +23,11 @@ pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) 
     set("SHELL", "/bin/sh".into());
     set("PATH", search_path(std::env::var_os("PATH").as_deref(), visible));
     if let Image::Oci(image) = &setup.image {
-        image.config.env.iter().for_each(|(name, value)| drop(environment.insert(name.clone(), value.clone())));
+        image
+            .config
+            .env
+            .iter()
+            .for_each(|(name, value)| drop(environment.insert(name.clone(), value.clone())));
     }
     let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
     for name in policy.environment().pass() {
@@ -41,7 +45,8 @@ pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) 
 fn search_path(operators: Option<&OsStr>, visible: &[PathBuf]) -> OsString {
     let shows = |folder: &PathBuf| visible.iter().any(|root| folder.starts_with(root));
     let mut folders: Vec<PathBuf> = Vec::new();
-    let operators = std::env::split_paths(operators.unwrap_or_default()).filter(|folder| folder.is_absolute());
+    let operators =
+        std::env::split_paths(operators.unwrap_or_default()).filter(|folder| folder.is_absolute());
     for folder in operators.filter(shows).chain(SEARCH.map(PathBuf::from)) {
         if !folders.contains(&folder) {
             folders.push(folder);
@@ -57,7 +62,8 @@ mod tests {
     #[test]
     fn a_folder_that_does_not_show_is_not_searched() {
         let visible = [PathBuf::from("/usr"), PathBuf::from("/home/u/.cargo")];
-        let found = search_path(Some(OsStr::new("/home/u/.cargo/bin:/home/u/bin:relative:/usr/bin")), &visible);
+        let found =
+            search_path(Some(OsStr::new("/home/u/.cargo/bin:/home/u/bin:relative:/usr/bin")), &visible);
         assert_eq!(found, "/home/u/.cargo/bin:/usr/bin:/usr/local/bin:/bin:/usr/sbin");
     }
 }

@@ -62,7 +62,8 @@ fn account(uid: u32) -> Option<(String, PathBuf)> {
 
 /// Whether a release such as `6.18.44-generic` is this version or a later one.
 fn is_at_least(release: &str, version: (u32, u32)) -> bool {
-    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse().ok());
+    let mut numbers =
+        release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse().ok());
     let found = numbers.next().flatten().zip(numbers.next().flatten());
     found.is_some_and(|found: (u32, u32)| found >= version)
 }

@@ -12,19 +12,19 @@
 use crate::call::{Call, CallError, CallState};
 use crate::channel::Channel;
 use crate::command::{Command, Stdio, WindowSize};
+use crate::inside::Inside;
 use crate::plan::Record;
 use crate::protocol::{Order, Report};
 use crate::reactor::lock;
-use crate::sandbox::Inside;
 use crate::sources::ListenerSource;
 use crate::start::fetch_listener;
-use crate::streams::{Ends, Input, Output, Terminal, Which};
-use event::fact::CallStarted;
+use crate::streams::{Ends, Input, Output, TerminalEnd, Which};
+use event::fact::{CallStarted, EndReason};
 use event::{CallId, Cause, Observation, Text};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -50,7 +50,12 @@ pub(crate) fn launch(inside: &Arc<Inside>, id: CallId, command: Command) -> Resu
     inside.remember(&state);
     listen(inside, &state, first.listener).map_err(refused("wait for its system calls"))?;
     inside.limit_call(&state, timeout);
-    state.launch().map_err(refused("let it go on"))?;
+    if !state.launch(PATIENCE).map_err(refused("let it go on"))? {
+        inside.kill_call(&state, EndReason::Killed);
+        return Err(refused("execute its command in time: a process of the sandbox holds it up")(
+            Errno::TIMEDOUT,
+        ));
+    }
     Ok(streams.into_call(inside, state))
 }
 
@@ -63,8 +68,10 @@ fn errno_of(error: &std::io::Error) -> Errno {
 }
 
 fn started(command: &Command, folder: &std::path::Path) -> CallStarted {
-    let mut started = CallStarted::new(command.arguments.iter().map(|argument| argument.as_bytes()), Text::from(folder));
-    started.timeout_ms = command.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let mut started =
+        CallStarted::new(command.arguments.iter().map(|argument| argument.as_bytes()), Text::from(folder));
+    started.timeout_ms =
+        command.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     started
 }
 
@@ -99,7 +106,7 @@ struct Streams {
     stdin: Ends,
     stdout: Ends,
     stderr: Ends,
-    terminal: Option<Terminal>,
+    terminal: Option<TerminalEnd>,
 }
 
 impl Streams {
@@ -116,7 +123,7 @@ impl Streams {
     }
 
     fn on_terminal(inside: &Inside, size: WindowSize) -> Result<Self, Errno> {
-        let (terminal, theirs) = Terminal::open(inside.root.as_fd(), size)?;
+        let (terminal, theirs) = TerminalEnd::open(inside.root.as_fd(), size)?;
         let copy = || rustix::io::fcntl_dupfd_cloexec(&theirs, 0).map(Stdio::File);
         Ok(Self {
             stdin: Ends::input(copy()?)?,
@@ -135,14 +142,20 @@ impl Streams {
             stdin: self.stdin.ours.map(Input::new),
             stdout: output(self.stdout.ours, Which::Stdout),
             stderr: output(self.stderr.ours, Which::Stderr),
-            terminal: self.terminal,
+            terminal: self.terminal.map(|terminal| terminal.of(Arc::clone(&state), Arc::downgrade(inside))),
             inside: Arc::clone(inside),
             state,
         }
     }
 }
 
-fn order(inside: &Inside, id: CallId, record: &OwnedFd, streams: &Streams, theirs: OwnedFd) -> Result<(), CallError> {
+fn order(
+    inside: &Inside,
+    id: CallId,
+    record: &OwnedFd,
+    streams: &Streams,
+    theirs: OwnedFd,
+) -> Result<(), CallError> {
     let Streams { stdin, stdout, stderr, .. } = streams;
     let descriptors =
         [record.as_fd(), stdin.theirs.as_fd(), stdout.theirs.as_fd(), stderr.theirs.as_fd(), theirs.as_fd()];
@@ -157,11 +170,13 @@ struct First {
 }
 
 fn meet(channel: &Channel, folder: &std::path::Path) -> Result<First, CallError> {
-    let message = channel.receive(PATIENCE).map_err(refused("hear from its first process"))?.ok_or(CallError::Gone)?;
+    let message =
+        channel.receive(PATIENCE).map_err(refused("hear from its first process"))?.ok_or(CallError::Gone)?;
     let errno = |errno: Option<i32>| Errno::from_raw_os_error(errno.unwrap_or(libc::EIO));
     match (message.report(), message.sender) {
         (Some((Report::Listening, mut fields)), Some(pid)) => {
-            let listener = fetch_listener(pid, fields.signed().unwrap_or(-1)).map_err(refused("take its listener"))?;
+            let listener =
+                fetch_listener(pid, fields.signed().unwrap_or(-1)).map_err(refused("take its listener"))?;
             Ok(First { pid, listener })
         }
         (Some((Report::NotExecuted, mut fields)), _) => {
@@ -184,6 +199,7 @@ fn set_up_step(place: Option<u32>) -> &'static str {
         Some(3) => "place its streams",
         Some(4) => "give it its terminal",
         Some(6) => "mark its processes",
+        Some(9) => "enter its Landlock domain",
         Some(7) => "enter its filter of system calls",
         _ => "set its first process up",
     }
@@ -191,12 +207,12 @@ fn set_up_step(place: Option<u32>) -> &'static str {
 
 /// Books the first process to the call, before it may do anything.
 fn enroll(inside: &Inside, cause: Cause, pid: Pid, channel: Channel) -> Result<Arc<CallState>, Errno> {
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let number = pid.as_raw_nonzero().get().cast_unsigned();
-    let mark: PathBuf = std::fs::read_link(format!("/proc/{number}/ns/uts")).map_err(|error| errno_of(&error))?;
+    let mark: PathBuf =
+        std::fs::read_link(format!("/proc/{number}/ns/uts")).map_err(|error| errno_of(&error))?;
     let cgroup = inside.cgroup.as_ref().map(|cgroup| cgroup.call(cause.call.number(), number)).transpose();
     let cgroup = cgroup.map_err(|error| errno_of(&error))?;
-    Ok(Arc::new(CallState::new(cause, number, pidfd, mark, cgroup, channel)?))
+    Ok(Arc::new(CallState::new(cause, number, mark, cgroup, channel)?))
 }
 
 fn listen(inside: &Arc<Inside>, state: &Arc<CallState>, listener: OwnedFd) -> Result<(), Errno> {

@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 use crate::{landlock, seccomp::Filter};
 use policy::Policy;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -35,6 +35,9 @@ pub enum LayoutError {
         /// Why.
         errno: rustix::io::Errno,
     },
+    /// Another file has come to its place since it was checked.
+    #[error("cannot show {path} in the sandbox: it has been replaced since it was checked; try again", path = .0.display())]
+    Replaced(PathBuf),
     /// A socket or pipe leads to a process of the host.
     #[error(
         "cannot show {path} in the sandbox: it is a socket, a pipe or a device, and leads out; \
@@ -73,6 +76,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) canary: &'a Path,
     pub(crate) canary_socket: &'a [u8],
+    /// Whether a control group bounds the memory of all processes together.
+    pub(crate) bounds_memory: bool,
     pub(crate) broken: crate::broken::Broken,
 }
 
@@ -110,10 +115,10 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.devices()?;
     draft.home()?;
     draft.granted()?;
-    draft.place(blueprint.workspace.host(), blueprint.workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+    draft.workspace()?;
     draft.mount_all();
-    draft.hidden();
     draft.pins();
+    draft.hidden();
     draft.finish();
     let visible = draft.visible();
     Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
@@ -139,7 +144,8 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(blueprint: &'a Blueprint<'a>) -> Self {
-        let area = |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
+        let area =
+            |inside: &Path, folder: &str, mode| Area { inside: inside.into(), folder: folder.into(), mode };
         let areas = vec![
             area(Path::new("/tmp"), "s/tmp", SHARED_FOLDER),
             area(Path::new("/var/tmp"), "s/var-tmp", SHARED_FOLDER),
@@ -211,8 +217,19 @@ impl<'a> Draft<'a> {
         };
         for part in parts {
             match part {
-                Part::Shared { path, .. } => {
-                    self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Image)?;
+                Part::Shared { path, identity, folder } => {
+                    let recursive = if *folder { Attributes::RECURSIVE } else { Attributes::SAFE };
+                    self.folder_above(path);
+                    self.point(path, *folder);
+                    self.binds.push(Bind {
+                        source: Source::Path(path.clone(), *identity),
+                        target: path.clone(),
+                        attributes: Attributes::SAFE.and(Attributes::READ_ONLY).and(recursive),
+                    });
+                }
+                Part::Copied { path, content } => {
+                    self.folder_above(path);
+                    self.plan.file(0o644, &self.skeleton(path), content);
                 }
                 Part::Link { path, target } => {
                     self.folder_above(path);
@@ -228,7 +245,9 @@ impl<'a> Draft<'a> {
         let Blueprint { ids, host, home, .. } = *self.blueprint;
         let (users, groups) = host_image::accounts(ids.uid, ids.gid, ids.user_name(host), home);
         let written: &[(&str, String)] = match self.blueprint.image {
-            Image::Host => &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())],
+            Image::Host => {
+                &[("passwd", users), ("group", groups), ("nsswitch.conf", NAME_SERVICES.to_owned())]
+            }
             Image::Oci(_) => &[],
         };
         let network = [
@@ -282,8 +301,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    fn workspace(&mut self) -> Result<(), LayoutError> {
+        let workspace = self.blueprint.workspace;
+        let found = self.place(workspace.host(), workspace.inside(), Attributes::SAFE, Trust::Granted)?;
+        if found == workspace.identity() {
+            Ok(())
+        } else {
+            Err(LayoutError::Replaced(workspace.host().to_owned()))
+        }
+    }
+
     /// A host path becomes visible: makes its mount point now, and mounts it later.
-    fn place(&mut self, source: &Path, target: &Path, attributes: Attributes, trust: Trust) -> Result<(), LayoutError> {
+    fn place(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        attributes: Attributes,
+        trust: Trust,
+    ) -> Result<FileIdentity, LayoutError> {
         let file = open(source)?;
         let (identity, kind) = identify(&file).map_err(|errno| unreachable(source, errno))?;
         let device = attributes == Attributes::DEVICE;
@@ -298,9 +333,10 @@ impl<'a> Draft<'a> {
         } else {
             Source::Path(source.to_owned(), identity)
         };
-        let attributes = if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
+        let attributes =
+            if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
         self.binds.push(Bind { source, target: target.to_owned(), attributes });
-        Ok(())
+        Ok(identity)
     }
 
     /// The place in the scratch file system that a mount point at `inside` needs; `None` where a mount that
@@ -346,7 +382,7 @@ impl<'a> Draft<'a> {
     /// The paths at which the host's files show, and those that lead there.
     fn visible(&self) -> Vec<PathBuf> {
         let links = match self.blueprint.image {
-            Image::Host => self.blueprint.parts.iter().filter_map(Part::link).map(Path::to_owned).collect(),
+            Image::Host => self.blueprint.parts.iter().map(|part| part.path().to_owned()).collect(),
             Image::Oci(_) => Vec::new(),
         };
         let shown = self.binds.iter().filter(|bind| !matches!(bind.source, Source::Scratch(_)));
@@ -356,7 +392,7 @@ impl<'a> Draft<'a> {
     fn mount_all(&mut self) {
         if matches!(self.blueprint.image, Image::Oci(_)) {
             let layers = ["s/.image", "s/.upper", "s/.work"].map(Path::new);
-            self.plan.overlay(Attributes::SAFE.and(Attributes::KEEP_OPEN), layers[0], layers[1], layers[2]);
+            self.plan.overlay(Attributes::SAFE, layers[0], layers[1], layers[2]);
         }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
@@ -375,16 +411,39 @@ impl<'a> Draft<'a> {
 
     /// Covers what must not be seen: by name, whether it is there or not.
     fn hidden(&mut self) {
-        let cover = Attributes::READ_ONLY.and(Attributes::SAFE).and(Attributes::NO_EXECUTION).and(Attributes::OPTIONAL);
+        let cover = Attributes::READ_ONLY
+            .and(Attributes::SAFE)
+            .and(Attributes::NO_EXECUTION)
+            .and(Attributes::OPTIONAL);
         for name in ["kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"] {
             let target = Path::new("proc").join(name);
             self.plan.bind_scratch(cover, Path::new("s/.empty-file"), &target);
         }
-        let hidden = self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
+        let hidden =
+            self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
         for path in hidden {
+            self.hold(path);
             let Some(inside) = self.inside(path) else { continue };
             let empty = if path.is_dir() { "s/.empty-folder" } else { "s/.empty-file" };
             self.plan.bind_scratch(cover, Path::new(empty), relative(&inside));
+        }
+    }
+
+    /// Pins each folder between a writable one and a hidden path: renaming it would carry the cover along, and leave
+    /// the path free to be hidden in vain by the next run.
+    fn hold(&mut self, hidden: &Path) {
+        let workspace = self.blueprint.workspace;
+        let granted =
+            self.blueprint.policy.filesystem().write().iter().map(|path| (path.as_path(), path.as_path()));
+        let writable = granted.chain([(workspace.host(), workspace.inside())]);
+        for (host, inside) in writable.filter(|(host, _)| hidden.starts_with(host)).collect::<Vec<_>>() {
+            let Ok(rest) = hidden.strip_prefix(host) else { continue };
+            let mut above: Vec<_> =
+                rest.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
+            above.reverse();
+            for folder in above {
+                self.plan.pin(Attributes::SAFE.and(Attributes::RECURSIVE), relative(inside), folder);
+            }
         }
     }
 
@@ -400,10 +459,17 @@ impl<'a> Draft<'a> {
     fn pins(&mut self) {
         let workspace = self.blueprint.workspace;
         for (name, writable) in workspace.pins() {
-            let attributes = if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
+            let attributes =
+                if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
             self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
         }
-        self.plan.pin(Attributes::READ_ONLY.and(Attributes::RECURSIVE), Path::new("proc"), Path::new("sys"));
+        if !self.blueprint.broken.is("proc") {
+            self.plan.pin(
+                Attributes::READ_ONLY.and(Attributes::RECURSIVE),
+                Path::new("proc"),
+                Path::new("sys"),
+            );
+        }
     }
 
     fn finish(&mut self) {
@@ -412,12 +478,17 @@ impl<'a> Draft<'a> {
         if !broken.is("read-only-root") {
             self.plan.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
         }
-        self.plan.enter();
+        if !broken.is("root") {
+            self.plan.enter();
+        }
         self.plan.host_name(HOST_NAME);
         self.plan.loopback();
         self.limits();
         if !broken.is("capabilities") {
             self.plan.capabilities();
+        }
+        if !broken.is("no_new_privs") {
+            self.plan.no_new_privileges();
         }
         if !broken.is("landlock") {
             self.landlock();
@@ -435,6 +506,11 @@ impl<'a> Draft<'a> {
         if !self.blueprint.ids.is_range() {
             let processes = u64::from(limits.pids());
             self.plan.limit(libc::RLIMIT_NPROC, processes, processes);
+        }
+        if !self.blueprint.bounds_memory {
+            // Each process for itself; all together are watched (`watch`).
+            let memory = limits.memory().as_u64();
+            self.plan.limit(libc::RLIMIT_DATA, memory, memory);
         }
     }
 
@@ -474,7 +550,8 @@ fn unreachable(path: &Path, errno: rustix::io::Errno) -> LayoutError {
 }
 
 fn open(path: &Path) -> Result<OwnedFd, LayoutError> {
-    rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
         .map_err(|errno| unreachable(path, errno))
 }
 

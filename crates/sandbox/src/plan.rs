@@ -13,29 +13,27 @@ use std::path::Path;
 
 /// Attributes of a mount: the kernel's `MOUNT_ATTR_*` bits, and ours above them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attributes(u64);
+pub(crate) struct Attributes(u64);
 
 impl Attributes {
     /// Can't be written.
-    pub const READ_ONLY: Self = Self(libc::MOUNT_ATTR_RDONLY);
+    pub(crate) const READ_ONLY: Self = Self(libc::MOUNT_ATTR_RDONLY);
     /// Set-user-id bits and device nodes have no effect.
-    pub const SAFE: Self = Self(libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV);
+    pub(crate) const SAFE: Self = Self(libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV);
     /// Set-user-id bits have no effect; device nodes have.
-    pub const DEVICE: Self = Self(libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC);
+    pub(crate) const DEVICE: Self = Self(libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC);
     /// Nothing in it can be executed.
-    pub const NO_EXECUTION: Self = Self(libc::MOUNT_ATTR_NOEXEC);
+    pub(crate) const NO_EXECUTION: Self = Self(libc::MOUNT_ATTR_NOEXEC);
     /// What is mounted below comes too, with the same attributes.
-    pub const RECURSIVE: Self = Self(1 << 32);
+    pub(crate) const RECURSIVE: Self = Self(1 << 32);
     /// A target that doesn't exist is no error.
-    pub const OPTIONAL: Self = Self(1 << 33);
-    /// The init needs the mount later.
-    pub const KEEP_OPEN: Self = Self(1 << 34);
+    pub(crate) const OPTIONAL: Self = Self(1 << 33);
     /// The target is a path of the scratch file system, not of the root.
-    pub const ON_SCRATCH: Self = Self(1 << 35);
+    pub(crate) const ON_SCRATCH: Self = Self(1 << 35);
 
     /// Both.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -51,35 +49,31 @@ enum Field<'a> {
 
 /// A plan in the making.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     bytes: Vec<u8>,
-    purposes: Vec<String>,
+    purposes: Vec<(Step, String)>,
 }
 
 /// A host file, as it was when the plan was made: the init takes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileIdentity {
+pub(crate) struct FileIdentity {
     /// Device number, as in `stat`.
-    pub device: u64,
+    pub(crate) device: u64,
     /// Inode number.
-    pub inode: u64,
+    pub(crate) inode: u64,
 }
 
 impl Plan {
-    /// What step `index` was to do, for the error that says that it could not.
-    pub fn purpose(&self, index: u32) -> &str {
+    /// What step `index` was to do, and for which control: for the error that says that it could not.
+    pub(crate) fn purpose(&self, index: u32) -> (&'static str, &str) {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        self.purposes.get(index).map_or("finish the plan", String::as_str)
+        let found = self.purposes.get(index);
+        found.map_or(("init", "finish the plan"), |(step, purpose)| (control(*step), purpose.as_str()))
     }
 
     /// The plan in sealed memory, as the init reads it.
-    pub fn seal(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn seal(&self) -> io::Result<OwnedFd> {
         sealed_memory("aurelian-plan", &self.bytes)
-    }
-
-    /// The bytes of the plan.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     fn add(&mut self, step: Step, purpose: impl Into<String>, fields: &[Field<'_>]) {
@@ -104,16 +98,16 @@ impl Plan {
         if let Some(place) = self.bytes.get_mut(start + 4..start + STEP_HEADER) {
             place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         }
-        self.purposes.push(purpose.into());
+        self.purposes.push((step, purpose.into()));
     }
 
     /// Nothing that happens inside reaches the host's mounts.
-    pub fn mounts_private(&mut self) {
+    pub(crate) fn mounts_private(&mut self) {
         self.add(Step::MountsPrivate, "cut the mounts off from the host's", &[]);
     }
 
     /// The bounded file system that all writes outside the workspace go to.
-    pub fn scratch(&mut self, bytes: u64, inodes: u64) {
+    pub(crate) fn scratch(&mut self, bytes: u64, inodes: u64) {
         self.add(
             Step::Scratch,
             "make the scratch file system",
@@ -122,25 +116,31 @@ impl Plan {
     }
 
     /// A folder in the scratch file system.
-    pub fn folder(&mut self, mode: u32, path: &Path) {
+    pub(crate) fn folder(&mut self, mode: u32, path: &Path) {
         let purpose = format!("make the folder {}", path.display());
         self.add(Step::Folder, purpose, &[Field::Number(mode.into()), text(path)]);
     }
 
     /// A file in it.
-    pub fn file(&mut self, mode: u32, path: &Path, content: &[u8]) {
+    pub(crate) fn file(&mut self, mode: u32, path: &Path, content: &[u8]) {
         let purpose = format!("make the file {}", path.display());
         self.add(Step::File, purpose, &[Field::Number(mode.into()), text(path), Field::Bytes(content)]);
     }
 
     /// A symbolic link in it.
-    pub fn link(&mut self, path: &Path, target: &Path) {
+    pub(crate) fn link(&mut self, path: &Path, target: &Path) {
         let purpose = format!("make the link {}", path.display());
         self.add(Step::Link, purpose, &[text(path), text(target)]);
     }
 
     /// A host path, as it is now, at a place inside.
-    pub fn bind_path(&mut self, attributes: Attributes, identity: FileIdentity, source: &Path, target: &Path) {
+    pub(crate) fn bind_path(
+        &mut self,
+        attributes: Attributes,
+        identity: FileIdentity,
+        source: &Path,
+        target: &Path,
+    ) {
         let purpose = format!("mount {} at /{}", source.display(), target.display());
         let FileIdentity { device, inode } = identity;
         let numbers = [attributes.0, device, inode].map(Field::Number);
@@ -149,26 +149,26 @@ impl Plan {
     }
 
     /// The prepared mount number `index` at a place inside.
-    pub fn bind_fd(&mut self, attributes: Attributes, index: u64, source: &Path, target: &Path) {
+    pub(crate) fn bind_fd(&mut self, attributes: Attributes, index: u64, source: &Path, target: &Path) {
         let purpose = format!("mount {} at /{}", source.display(), target.display());
         self.add(Step::BindFd, purpose, &[Field::Number(attributes.0), Field::Number(index), text(target)]);
     }
 
     /// A path of the scratch file system at a place inside.
-    pub fn bind_scratch(&mut self, attributes: Attributes, source: &Path, target: &Path) {
+    pub(crate) fn bind_scratch(&mut self, attributes: Attributes, source: &Path, target: &Path) {
         let purpose = format!("mount the scratch folder {} at /{}", source.display(), target.display());
         self.add(Step::BindScratch, purpose, &[Field::Number(attributes.0), text(source), text(target)]);
     }
 
     /// The root becomes an image under a writable layer.
-    pub fn overlay(&mut self, attributes: Attributes, lower: &Path, upper: &Path, work: &Path) {
+    pub(crate) fn overlay(&mut self, attributes: Attributes, lower: &Path, upper: &Path, work: &Path) {
         let purpose = format!("mount the image {} under a scratch layer", lower.display());
         let fields = [Field::Number(attributes.0), text(lower), text(upper), text(work), Field::Text(b"")];
         self.add(Step::Overlay, purpose, &fields);
     }
 
     /// The sandbox's own `/proc`.
-    pub fn proc(&mut self, target: &Path) {
+    pub(crate) fn proc(&mut self, target: &Path) {
         self.add(
             Step::Proc,
             "mount /proc (a container that hides parts of its own /proc forbids this to its users)",
@@ -177,86 +177,107 @@ impl Plan {
     }
 
     /// The sandbox's own terminals.
-    pub fn terminals(&mut self, target: &Path) {
+    pub(crate) fn terminals(&mut self, target: &Path) {
         self.add(Step::Terminals, "mount the sandbox's own terminals at /dev/pts", &[text(target)]);
     }
 
     /// Further attributes for a mount; the empty path is the root.
-    pub fn attributes(&mut self, attributes: Attributes, path: &Path) {
+    pub(crate) fn attributes(&mut self, attributes: Attributes, path: &Path) {
         let purpose = format!("restrict the mount at /{}", path.display());
         self.add(Step::Attributes, purpose, &[Field::Number(attributes.0), text(path)]);
     }
 
     /// A file or folder below `folder` becomes a mount of its own, if it exists.
-    pub fn pin(&mut self, attributes: Attributes, folder: &Path, name: &Path) {
+    pub(crate) fn pin(&mut self, attributes: Attributes, folder: &Path, name: &Path) {
         let purpose = format!("protect {} in /{}", name.display(), folder.display());
         self.add(Step::Pin, purpose, &[Field::Number(attributes.0), text(folder), text(name)]);
     }
 
     /// The new root is entered, the host's is gone.
-    pub fn enter(&mut self) {
+    pub(crate) fn enter(&mut self) {
         self.add(Step::Enter, "enter the sandbox's root", &[]);
     }
 
     /// The name of the machine, as the inside sees it.
-    pub fn host_name(&mut self, name: &str) {
+    pub(crate) fn host_name(&mut self, name: &str) {
         self.add(Step::HostName, "set the sandbox's host name", &[Field::Text(name.as_bytes())]);
     }
 
     /// The loopback interface goes up.
-    pub fn loopback(&mut self) {
+    pub(crate) fn loopback(&mut self) {
         self.add(Step::Loopback, "bring the sandbox's loopback interface up", &[]);
     }
 
     /// A resource limit of every process (setrlimit(2)).
-    pub fn limit(&mut self, resource: u32, soft: u64, hard: u64) {
+    pub(crate) fn limit(&mut self, resource: u32, soft: u64, hard: u64) {
         let purpose = format!("set resource limit {resource} to {soft}");
         let fields = [u64::from(resource), soft, hard].map(Field::Number);
         self.add(Step::Limit, purpose, &fields);
     }
 
     /// The user and group that everything inside runs as.
-    pub fn identity(&mut self, uid: u32, gid: u32, clear_groups: bool) {
+    pub(crate) fn identity(&mut self, uid: u32, gid: u32, clear_groups: bool) {
         let purpose = format!("become user {uid} and group {gid} of the sandbox");
         let fields = [u64::from(uid), gid.into(), clear_groups.into()].map(Field::Number);
         self.add(Step::Identity, purpose, &fields);
     }
 
     /// The Landlock domain that is to come, and the rights that it handles.
-    pub fn landlock(&mut self, files: u64, network: u64, scopes: u64) {
+    pub(crate) fn landlock(&mut self, files: u64, network: u64, scopes: u64) {
         let fields = [files, network, scopes].map(Field::Number);
         self.add(Step::Landlock, "make a Landlock domain", &fields);
     }
 
     /// Rights that the domain leaves, at and below a path.
-    pub fn landlock_path(&mut self, access: u64, path: &Path) {
+    pub(crate) fn landlock_path(&mut self, access: u64, path: &Path) {
         let purpose = format!("add {} to the Landlock domain", path.display());
         self.add(Step::LandlockPath, purpose, &[Field::Number(access), text(path)]);
     }
 
     /// The Landlock domain is entered.
-    pub fn landlock_enter(&mut self) {
+    pub(crate) fn landlock_enter(&mut self) {
         self.add(Step::LandlockEnter, "enter the Landlock domain", &[]);
     }
 
     /// Capabilities are dropped.
-    pub fn capabilities(&mut self) {
+    pub(crate) fn capabilities(&mut self) {
         self.add(Step::Capabilities, "drop capabilities", &[]);
     }
 
+    /// No execution gives a privilege any more.
+    pub(crate) fn no_new_privileges(&mut self) {
+        self.add(Step::NoNewPrivileges, "forbid new privileges", &[]);
+    }
+
     /// The filter of every call.
-    pub fn call_filter(&mut self, filter: &[u8]) {
+    pub(crate) fn call_filter(&mut self, filter: &[u8]) {
         self.add(Step::CallFilter, "take the filter of system calls", &[Field::Bytes(filter)]);
     }
 
     /// The proof is made.
-    pub fn prove(&mut self, file: &Path, socket: &[u8]) {
+    pub(crate) fn prove(&mut self, file: &Path, socket: &[u8]) {
         self.add(Step::Prove, "run the proof", &[text(file), Field::Text(socket)]);
     }
 
     /// The plan ends.
-    pub fn done(&mut self) {
+    pub(crate) fn done(&mut self) {
         self.add(Step::Done, "finish the plan", &[]);
+    }
+}
+
+/// The control that a step establishes.
+fn control(step: Step) -> &'static str {
+    match step {
+        Step::HostName => "uts namespace",
+        Step::Loopback => "network namespace",
+        Step::Limit => "limits",
+        Step::Identity => "user namespace",
+        Step::Landlock | Step::LandlockPath | Step::LandlockEnter => "landlock",
+        Step::Capabilities => "capabilities",
+        Step::NoNewPrivileges => "no_new_privs",
+        Step::CallFilter => "seccomp",
+        Step::Proc => "proc",
+        _ => "root",
     }
 }
 
@@ -276,7 +297,10 @@ pub(crate) fn sealed_memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
         let written = rustix::io::write(&file, rest)?;
         rest = rest.get(written..).unwrap_or_default();
     }
-    rustix::fs::fcntl_add_seals(file.as_fd(), SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    rustix::fs::fcntl_add_seals(
+        file.as_fd(),
+        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
+    )?;
     Ok(file)
 }
 

@@ -12,8 +12,6 @@ use std::path::PathBuf;
 /// One process: an open folder of `/proc`, which stays this process's even when its id is another's.
 pub(crate) struct Member {
     folder: OwnedFd,
-    /// Its id inside.
-    pub(crate) pid: u32,
 }
 
 impl Member {
@@ -27,13 +25,15 @@ impl Member {
         send_signal(self.folder.as_fd(), signal)
     }
 
-    /// Bytes that are its own (resident and not shared), and those that it shares.
+    /// Bytes of memory that are not a file's: its own, and those that it shares without a file.
     pub(crate) fn memory(&self) -> Option<u64> {
-        const PAGE: u64 = 4096;
-        let pages = self.read("statm")?;
-        let mut fields = pages.split(|byte| *byte == b' ').skip(1).map(|field| std::str::from_utf8(field).ok()?.parse::<u64>().ok());
-        let (resident, shared) = (fields.next()??, fields.next()??);
-        Some(resident.saturating_sub(shared) * PAGE)
+        let status = self.read("status")?;
+        let status = String::from_utf8_lossy(&status);
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
+        Some((kib("RssAnon:")? + kib("RssShmem:")?) * 1024)
     }
 
     /// Whether it runs, or could: not stopped, not dead.
@@ -59,8 +59,9 @@ impl Member {
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let file = rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let mut content = vec![0; 1024];
+        let file =
+            rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut content = vec![0; 4096];
         let read = rustix::io::read(&file, &mut content).ok()?;
         content.truncate(read);
         Some(content)
@@ -76,7 +77,7 @@ pub(crate) fn members(root: BorrowedFd<'_>) -> Vec<Member> {
     ids.filter(|pid| *pid != 1)
         .filter_map(|pid: u32| {
             let folder = rustix::fs::openat(&table, pid.to_string(), flags, Mode::empty()).ok()?;
-            Some(Member { folder, pid })
+            Some(Member { folder })
         })
         .collect()
 }

@@ -19,12 +19,13 @@ fn expected(attempt: Attempt) -> &'static [Errno] {
         I386 => &[Errno::NOSYS, CRASHED],
         InitMemory | InitRoot | HostFile | HostFileAboveRoot => &[Errno::ACCESS, Errno::PERM, Errno::NOENT],
         SetUser => &[Errno::PERM, Errno::INVAL],
-        KernelSetting | WriteImage => &[Errno::ROFS, Errno::ACCESS],
+        // A read-only mount answers before anything else is asked.
+        WriteImage => &[Errno::ROFS],
+        KernelSetting => &[Errno::ROFS, Errno::ACCESS],
         LandlockWrite => &[Errno::ACCESS],
         UnshareUser | CloneUser | JoinNamespace | Mount | OpenTree | PivotRoot | TraceInit | FileHandle
-        | Capabilities | Bpf | Keyring | PerfEvent | UserFault | Module | TypeIntoTerminal | NewPrivileges => {
-            &[Errno::PERM]
-        }
+        | Capabilities | Bpf | Keyring | PerfEvent | UserFault | Module | TypeIntoTerminal
+        | NewPrivileges => &[Errno::PERM],
     }
 }
 
@@ -33,7 +34,9 @@ fn control(attempt: Attempt) -> &'static str {
     use Attempt::*;
     match attempt {
         ConnectOut | DatagramOut | HostAbstractSocket => "network namespace",
-        HostFile | HostFileAboveRoot | KernelSetting | WriteImage => "root",
+        HostFile | HostFileAboveRoot => "root",
+        KernelSetting => "proc",
+        WriteImage => "read-only-root",
         InitMemory | InitRoot | TraceInit => "init",
         Capabilities => "capabilities",
         NewPrivileges => "no_new_privs",
@@ -114,9 +117,20 @@ impl Proof {
     }
 
     /// Adds what was checked from outside.
-    pub(crate) fn add(&mut self, name: &'static str, control: &'static str, holds: bool, detail: Option<String>) {
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        control: &'static str,
+        holds: bool,
+        detail: Option<String>,
+    ) {
         let result = if holds { ProbeResult::Held } else { ProbeResult::Open };
-        self.probes.push(Probe { name: name.into(), control: control.into(), result, detail: detail.map(Into::into) });
+        self.probes.push(Probe {
+            name: name.into(),
+            control: control.into(),
+            result,
+            detail: detail.map(Into::into),
+        });
     }
 
     /// The first probe that found a hole.
@@ -134,5 +148,10 @@ fn judge(attempt: Attempt, answer: i32, skipped: Option<&'static str>) -> Probe 
         (None, answer) if held => (ProbeResult::Held, crate::errno::name(answer)),
         (None, answer) => (ProbeResult::Open, format!("answered {} instead", crate::errno::name(answer))),
     };
-    Probe { name: name(attempt).into(), control: control(attempt).into(), result, detail: Some(detail.into()) }
+    Probe {
+        name: name(attempt).into(),
+        control: control(attempt).into(),
+        result,
+        detail: Some(detail.into()),
+    }
 }

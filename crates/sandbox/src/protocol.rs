@@ -83,7 +83,7 @@ codes! {
         LandlockPath = 20,
         /// The Landlock domain is entered.
         LandlockEnter = 21,
-        /// All capabilities but the one that makes call marks are dropped; no new ones can be had.
+        /// All capabilities but the one that makes call marks are dropped, and can't be had again.
         Capabilities = 22,
         /// b instructions: the filter of every call, with its own listener.
         CallFilter = 23,
@@ -91,6 +91,8 @@ codes! {
         Prove = 24,
         /// Nothing follows.
         Done = 25,
+        /// No execution gives a privilege any more.
+        NoNewPrivileges = 26,
     }
 }
 

@@ -6,8 +6,9 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 /// Something with a descriptor that is worth waiting for.
@@ -30,6 +31,7 @@ pub(crate) struct Reactor {
     timers: Mutex<BTreeMap<(Instant, u64), Task>>,
     next: AtomicU64,
     stopped: AtomicBool,
+    thread: Mutex<Option<ThreadId>>,
 }
 
 /// A source that is being waited for.
@@ -54,6 +56,7 @@ impl Reactor {
             timers: Mutex::default(),
             next: AtomicU64::new(BELL + 1),
             stopped: AtomicBool::new(false),
+            thread: Mutex::default(),
         });
         epoll::add(&reactor.epoll, &reactor.bell, EventData::new_u64(BELL), EventFlags::IN)?;
         let worker = Arc::clone(&reactor);
@@ -101,14 +104,32 @@ impl Reactor {
         self.ring();
     }
 
+    /// Waits until the thread is done with what it is at: what was removed before is served no more after.
+    pub(crate) fn settle(&self) {
+        let own = *lock(&self.thread);
+        if own == Some(thread::current().id()) || self.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let (done, wait) = sync_channel(1);
+        self.at(Instant::now(), move || {
+            let _ = done.send(());
+        });
+        // An error means that the thread is gone, and then there is nothing to wait for.
+        let _ = wait.recv();
+    }
+
     fn ring(&self) {
         let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 
     fn run(&self) {
+        *lock(&self.thread) = Some(thread::current().id());
         let mut events = Vec::with_capacity(EVENTS);
         while !self.stopped.load(Ordering::SeqCst) {
             let wait = self.run_timers();
+            if self.stopped.load(Ordering::SeqCst) {
+                break;
+            }
             events.clear();
             let waited = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), wait.as_ref());
             if waited.is_err() {
@@ -118,6 +139,8 @@ impl Reactor {
                 self.serve(event.data.u64());
             }
         }
+        // What was to be done later never is; those who wait for it are told by its end.
+        lock(&self.timers).clear();
     }
 
     fn serve(&self, number: u64) {

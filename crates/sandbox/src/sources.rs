@@ -2,12 +2,12 @@
 //! connections that are under way.
 
 use crate::call::{CallState, Exit};
+use crate::inside::Inside;
 use crate::notify::{self, Decision, Outcome, Sighting};
 use crate::protocol::Report;
 use crate::reactor::{Source, Token, lock};
-use crate::sandbox::Inside;
 use crate::sys;
-use crate::sys::seccomp::{Answer, receive, respond};
+use crate::sys::seccomp::{Answer, Notification, receive, respond};
 use event::fact::{ProcessExited, TelemetryGap};
 use event::{Cause, Observation, Process};
 use rustix::event::epoll::EventFlags;
@@ -72,7 +72,7 @@ impl Source for ListenerSource {
         match receive(self.listener.as_fd()) {
             Ok(notification) => {
                 let decision = notify::decide(self.listener.as_fd(), &notification, &inside.scene());
-                self.carry_out(&inside, notification.id, decision);
+                self.carry_out(&inside, &notification, decision);
                 true
             }
             Err(Errno::INTR | Errno::AGAIN) => true,
@@ -107,14 +107,17 @@ impl ListenerSource {
         });
     }
 
-    fn carry_out(&self, inside: &Arc<Inside>, id: u64, decision: Decision) {
+    fn carry_out(&self, inside: &Arc<Inside>, notification: &Notification, decision: Decision) {
+        let id = notification.id;
         match decision.sighting {
             Some(Sighting::Execution(execution)) => {
                 inside.track(&self.call.cause, &execution.process);
                 inside.witness.execution(self.call.cause.clone(), *execution);
             }
-            Some(Sighting::Refused(fact, process)) => {
-                let observation = Observation::new(fact).caused_by(self.call.cause.clone()).with_process(process);
+            Some(Sighting::Refused(fact)) => {
+                let process = notify::describe(notification.task);
+                let observation =
+                    Observation::new(*fact).caused_by(self.call.cause.clone()).with_process(process);
                 inside.witness.see(observation);
             }
             Some(Sighting::Blind(why)) => {
@@ -187,9 +190,11 @@ impl ProcessSource {
     pub(crate) fn tell(&self, inside: &Inside) {
         let status = sys::process::exit_status(self.pidfd.as_fd());
         let exited = status.filter(|status| libc::WIFEXITED(*status)).map(|status| libc::WEXITSTATUS(status));
-        let signalled = status.filter(|status| libc::WIFSIGNALED(*status)).map(|status| libc::WTERMSIG(status));
+        let signalled =
+            status.filter(|status| libc::WIFSIGNALED(*status)).map(|status| libc::WTERMSIG(status));
         let fact = ProcessExited { exit_code: exited, signal: signalled };
-        let observation = Observation::new(fact).caused_by(self.cause.clone()).with_process(self.process.clone());
+        let observation =
+            Observation::new(fact).caused_by(self.cause.clone()).with_process(self.process.clone());
         inside.witness.see(observation);
     }
 }

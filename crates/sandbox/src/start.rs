@@ -5,8 +5,10 @@ use crate::cgroup::{Bounds, RunCgroup};
 use crate::channel::{Channel, readable};
 use crate::ids::{Ids, write_maps};
 use crate::image::Image;
+use crate::inspection;
 use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
+use crate::placeholder::Placeholder;
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
 use crate::seccomp::Filter;
@@ -15,7 +17,6 @@ use crate::supervisor::Shared;
 use crate::sys::clone::Child;
 use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
 use crate::sys::{mount, process};
-use crate::toolchains;
 use crate::workspace::Workspace;
 use policy::{Loosening, Policy};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,7 +48,9 @@ pub enum StartError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// The host refused new namespaces.
-    #[error("the control `namespaces` can't be established: the kernel refused new namespaces: {errno}; {remedy}")]
+    #[error(
+        "the control `namespaces` can't be established: the kernel refused new namespaces: {errno}; {remedy}"
+    )]
     Namespaces {
         /// The kernel's answer.
         errno: Errno,
@@ -63,18 +66,24 @@ pub enum StartError {
         source: io::Error,
     },
     /// A step inside failed.
-    #[error("the control `root` can't be established: the sandbox could not {purpose}: {errno}")]
+    #[error("the control `{control}` can't be established: the sandbox could not {purpose}: {errno}")]
     Step {
+        /// The control that it was part of.
+        control: &'static str,
         /// What the step was for.
         purpose: String,
         /// The kernel's answer.
         errno: Errno,
     },
     /// The init ended without a word.
-    #[error("the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it")]
+    #[error(
+        "the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it"
+    )]
     Died(i32),
     /// The proof found a hole.
-    #[error("the boundary does not hold: the control `{control}` is open: {probe} {detail}; nothing was started")]
+    #[error(
+        "the boundary does not hold: the control `{control}` is open: {probe} {detail}; nothing was started"
+    )]
     Hole {
         /// The control.
         control: String,
@@ -91,9 +100,9 @@ impl StartError {
     /// The control that is missing.
     pub fn control(&self) -> &str {
         match self {
-            Self::Layout(_) | Self::Step { .. } => "root",
+            Self::Layout(_) => "root",
             Self::Namespaces { .. } => "namespaces",
-            Self::Control { control, .. } => control,
+            Self::Step { control, .. } | Self::Control { control, .. } => control,
             Self::Died(_) => "init",
             Self::Hole { control, .. } => control,
         }
@@ -119,6 +128,7 @@ pub(crate) struct Started {
     pub(crate) scratch_device: u64,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
+    pub(crate) placeholder: Option<Placeholder>,
     /// The name of the user inside.
     pub(crate) user: String,
     /// The host's folders that show inside.
@@ -142,32 +152,45 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     let broken = Broken::from_environment();
     let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
+    let placeholder = Placeholder::put(setup.workspace.host()).map_err(errno_of("workspace"))?;
     let layout = draw(shared, setup, &ids, &home, broken.clone())?;
     let cgroup = claim_cgroup(shared, &setup.policy)?;
     let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
     let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
-    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids };
+    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholder };
     start.begin()?;
-    start.prove(setup, home, &broken)
+    start.prove(setup, home)
 }
 
 /// Where the home is inside: at the operator's place, so that toolchains find themselves.
 fn home(shared: &Shared, ids: &Ids) -> PathBuf {
     let fallback = if ids.uid == 0 { "/root" } else { "/home/agent" };
-    let usable = |home: &&PathBuf| home.components().count() > 1 && !home.starts_with("/proc") && !home.starts_with("/dev");
+    let usable = |home: &&PathBuf| {
+        home.components().count() > 1 && !home.starts_with("/proc") && !home.starts_with("/dev")
+    };
     let home = shared.host.home.as_ref().filter(usable).and_then(|home| home.canonicalize().ok());
-    home.filter(|home| !home.starts_with("/usr") && !home.starts_with("/etc")).unwrap_or_else(|| fallback.into())
+    home.filter(|home| !home.starts_with("/usr") && !home.starts_with("/etc"))
+        .unwrap_or_else(|| fallback.into())
 }
 
-fn draw(shared: &Shared, setup: &Setup, ids: &Ids, home: &Path, broken: Broken) -> Result<Layout, StartError> {
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    let toolchains = toolchains::find(home, &search);
-    let filter = Filter::for_calls(&setup.policy.syscalls().allowed().collect());
+fn draw(
+    shared: &Shared,
+    setup: &Setup,
+    ids: &Ids,
+    home: &Path,
+    broken: Broken,
+) -> Result<Layout, StartError> {
+    let bounds_memory = shared.enforces("memory");
+    let filter = if broken.is("seccomp") {
+        Arc::new(Filter::open())
+    } else {
+        shared.filter(bounds_memory, setup.policy.syscalls().allowed().collect())
+    };
     Ok(layout::draw(&Blueprint {
         host: &shared.host,
         policy: &setup.policy,
         workspace: &setup.workspace,
-        toolchains: &toolchains,
+        toolchains: &shared.toolchains,
         image: &setup.image,
         parts: &shared.parts,
         ids,
@@ -175,6 +198,7 @@ fn draw(shared: &Shared, setup: &Setup, ids: &Ids, home: &Path, broken: Broken) 
         filter: &filter,
         canary: &shared.canary,
         canary_socket: &shared.canary_socket.name,
+        bounds_memory,
         broken,
     })?)
 }
@@ -188,14 +212,28 @@ fn claim_cgroup(shared: &Shared, policy: &Policy) -> Result<Option<RunCgroup>, S
     cgroups.run(shared.next_run(), bounds).map(Some).map_err(control("cgroup"))
 }
 
-fn spawn(shared: &Shared, socket: OwnedFd, cgroup: Option<&RunCgroup>, broken: &Broken) -> Result<Child, StartError> {
+fn spawn(
+    shared: &Shared,
+    socket: OwnedFd,
+    cgroup: Option<&RunCgroup>,
+    broken: &Broken,
+) -> Result<Child, StartError> {
     let mut namespaces = NAMESPACES;
-    for (name, flag) in [("network namespace", libc::CLONE_NEWNET), ("ipc namespace", libc::CLONE_NEWIPC)] {
+    for (name, flag) in [
+        ("network namespace", libc::CLONE_NEWNET),
+        ("ipc namespace", libc::CLONE_NEWIPC),
+        ("uts namespace", libc::CLONE_NEWUTS),
+        ("cgroup namespace", libc::CLONE_NEWCGROUP),
+    ] {
         if broken.is(name) {
             namespaces &= !(flag as u64);
         }
     }
-    let birthplace = cgroup.map(RunCgroup::birthplace).transpose().map_err(control("cgroup"))?;
+    let birthplace = cgroup
+        .filter(|_| !broken.is("cgroup"))
+        .map(RunCgroup::birthplace)
+        .transpose()
+        .map_err(control("cgroup"))?;
     let request = Request {
         program: Arc::clone(&shared.program),
         arguments: vec![c"aurelian-init".to_owned()],
@@ -212,7 +250,9 @@ fn remedy(errno: Errno) -> &'static str {
             "unprivileged user namespaces are off: set kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04) or \
              kernel.unprivileged_userns_clone=1, or run as root; `aurelian doctor` tells which"
         }
-        Errno::NOSPC | Errno::USERS => "raise user.max_user_namespaces and user.max_net_namespaces, or end other sandboxes",
+        Errno::NOSPC | Errno::USERS => {
+            "raise user.max_user_namespaces and user.max_net_namespaces, or end other sandboxes"
+        }
         Errno::AGAIN => "too many processes: raise the limit (ulimit -u) or end other sandboxes",
         _ => "`aurelian doctor` tells what this host lacks",
     }
@@ -238,6 +278,7 @@ struct Start<'a> {
     cgroup: Option<RunCgroup>,
     layout: Layout,
     ids: Ids,
+    placeholder: Option<Placeholder>,
 }
 
 impl Start<'_> {
@@ -248,14 +289,16 @@ impl Start<'_> {
     /// Maps the ids, prepares mounts, and lets the init build.
     fn begin(&self) -> Result<(), StartError> {
         write_maps(self.pid(), &self.ids).map_err(control("user namespace"))?;
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.adopt(self.pid()).map_err(control("cgroup"))?;
-        }
         let plan = self.layout.plan.seal().map_err(control("init"))?;
         let mounts = self.prepare_mounts()?;
         let mut descriptors = vec![plan.as_fd()];
         descriptors.extend(mounts.iter().map(AsFd::as_fd));
-        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))
+        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))?;
+        // While it builds; no process of the agent exists before we give leave.
+        match &self.cgroup {
+            Some(cgroup) => cgroup.adopt(self.pid()).map_err(control("cgroup")),
+            None => Ok(()),
+        }
     }
 
     fn prepare_mounts(&self) -> Result<Vec<OwnedFd>, StartError> {
@@ -267,7 +310,7 @@ impl Start<'_> {
     }
 
     /// Answers what the prover asks, and reads what it found.
-    fn prove(mut self, setup: &Setup, home: PathBuf, broken: &Broken) -> Result<Started, StartError> {
+    fn prove(mut self, setup: &Setup, home: PathBuf) -> Result<Started, StartError> {
         let first = self.next_message()?;
         let Some((Report::Listening, mut fields)) = first.report() else { return Err(self.failure(&first)) };
         let number = fields.signed().unwrap_or(-1);
@@ -279,7 +322,7 @@ impl Start<'_> {
         drop(listener);
         let Some((Report::Ready, fields)) = last.report() else { return Err(self.failure(&last)) };
         let mut proof = Proof::read(fields, &skipped(self.shared, setup)).ok_or_else(|| self.died())?;
-        self.check_namespaces(&mut proof, broken);
+        inspection::inspect(self.pid(), self.cgroup.as_ref(), &mut proof);
         if let Some(hole) = proof.hole() {
             let (control, probe) = (hole.control.to_string(), hole.name.to_string());
             let detail = hole.detail.as_deref().unwrap_or_default().to_owned();
@@ -289,9 +332,21 @@ impl Start<'_> {
         let stat = rustix::fs::fstat(&scratch).map_err(errno_of("root"))?;
         let child = self.child.0.take().ok_or(StartError::Died(0))?;
         let user = self.ids.user_name(&self.shared.host).to_owned();
-        let Self { channel, cgroup, layout, .. } = self;
+        let Self { channel, cgroup, layout, placeholder, .. } = self;
         let (scratch_device, visible) = (stat.st_dev, layout.visible);
-        Ok(Started { child, channel, cgroup, root, scratch, scratch_device, proof, home, user, visible })
+        Ok(Started {
+            child,
+            channel,
+            cgroup,
+            root,
+            scratch,
+            scratch_device,
+            proof,
+            home,
+            placeholder,
+            user,
+            visible,
+        })
     }
 
     fn next_message(&self) -> Result<crate::channel::Received, StartError> {
@@ -305,21 +360,26 @@ impl Start<'_> {
     }
 
     /// Serves the prover's listener until the init says that it is ready.
-    fn answer_prover(&self, listener: &OwnedFd, root: BorrowedFd<'_>) -> Result<crate::channel::Received, StartError> {
+    fn answer_prover(
+        &self,
+        listener: &OwnedFd,
+        root: BorrowedFd<'_>,
+    ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
         let scene = Scene { root, scratch_device: u64::MAX };
         loop {
-            let ready = readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
-            if ready.get(1) == Some(&true) {
-                if let Ok(notification) = receive(listener.as_fd()) {
-                    let decision = notify::decide(listener.as_fd(), &notification, &scene);
-                    let answer = match decision.outcome {
-                        Outcome::Now(answer) => answer,
-                        Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
-                    };
-                    let _ = respond(listener.as_fd(), notification.id, answer);
-                    continue;
-                }
+            let ready =
+                readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
+            if ready.get(1) == Some(&true)
+                && let Ok(notification) = receive(listener.as_fd())
+            {
+                let decision = notify::decide(listener.as_fd(), &notification, &scene);
+                let answer = match decision.outcome {
+                    Outcome::Now(answer) => answer,
+                    Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
+                };
+                let _ = respond(listener.as_fd(), notification.id, answer);
+                continue;
             }
             if ready.first() == Some(&true) {
                 return self.next_message();
@@ -327,48 +387,40 @@ impl Start<'_> {
         }
     }
 
+    /// The error for an init that broke the protocol; it may even be alive.
     fn died(&self) -> StartError {
-        StartError::Died(self.child.0.as_ref().map_or(0, |child| child.reap().unwrap_or(-1)))
+        StartError::Died(self.child.0.as_ref().map_or(0, |child| {
+            let _ = process::send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+            child.reap().unwrap_or(-1)
+        }))
     }
 
     fn failure(&self, message: &crate::channel::Received) -> StartError {
-        let Some((Report::Failed, mut fields)) = message.report() else { return self.died() };
-        let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else { return self.died() };
-        let purpose = self.layout.plan.purpose(index).to_owned();
-        StartError::Step { purpose, errno: Errno::from_raw_os_error(errno) }
-    }
-
-    /// The attempts show what the sandbox can't do; this shows that its namespaces are its own.
-    fn check_namespaces(&self, proof: &mut Proof, _broken: &Broken) {
-        let checks = [
-            ("user", "user namespace"),
-            ("mnt", "mount namespace"),
-            ("pid", "pid namespace"),
-            ("net", "network namespace"),
-            ("ipc", "ipc namespace"),
-            ("uts", "uts namespace"),
-            ("cgroup", "cgroup namespace"),
-        ];
-        for (name, control) in checks {
-            let (own, theirs) = (namespace_name("self", name), namespace_name(&self.pid().to_string(), name));
-            let holds = own.is_some() && theirs.is_some() && own != theirs;
-            let detail = (!holds).then(|| "is the host's".to_owned());
-            proof.add("own_namespace", control, holds, detail);
+        match message.report() {
+            Some((Report::Failed, mut fields)) => {
+                let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else {
+                    return self.died();
+                };
+                let (control, purpose) = self.layout.plan.purpose(index);
+                StartError::Step {
+                    control,
+                    purpose: purpose.to_owned(),
+                    errno: Errno::from_raw_os_error(errno),
+                }
+            }
+            Some((Report::NotSetUp, mut fields)) => {
+                let errno = Errno::from_raw_os_error(fields.signed().unwrap_or(libc::EIO));
+                let control = match fields.short() {
+                    Some(6) => "call mark",
+                    Some(7) => "seccomp",
+                    Some(9) => "landlock",
+                    _ => "init",
+                };
+                StartError::Control { control, source: errno.into() }
+            }
+            _ => self.died(),
         }
-        let roots = mounts_at_root(self.pid());
-        proof.add("only_own_root", "root", roots == Some(1), Some(format!("{} mounts at /", roots.unwrap_or(0))));
     }
-}
-
-/// How many mounts lie at the root of a process: one, or the host's is still there.
-fn mounts_at_root(pid: u32) -> Option<usize> {
-    const MOUNT_POINT: usize = 4;
-    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
-    Some(table.lines().filter(|line| line.split(' ').nth(MOUNT_POINT) == Some("/")).count())
-}
-
-fn namespace_name(pid: &str, name: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
 }
 
 fn open_namespace(pid: u32, name: &str) -> io::Result<OwnedFd> {
@@ -389,7 +441,8 @@ fn skipped(shared: &Shared, setup: &Setup) -> Vec<(Attempt, &'static str)> {
 }
 
 fn prepare(prepared: &Prepared, user_namespace: &OwnedFd) -> Result<OwnedFd, StartError> {
-    let unreachable = |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
+    let unreachable =
+        |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
     let copy = mount::detached_copy(prepared.source.as_fd()).map_err(unreachable)?;
     if prepared.map_ids {
         mount::map_ids(copy.as_fd(), user_namespace.as_fd()).map_err(unreachable)?;
@@ -403,22 +456,4 @@ pub(crate) fn fetch_listener(sender: Pid, number: i32) -> Result<OwnedFd, Errno>
     let listener = process::descriptor_of(process.as_fd(), number)?;
     wake_synchronously(listener.as_fd());
     Ok(listener)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn smoke() {
-        let supervisor = crate::supervisor::Supervisor::new().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let home = supervisor.host().home.clone();
-        let setup = Setup { policy: Policy::default(), workspace: Workspace::new(dir.path(), None, home.as_deref()).unwrap(), image: Image::Host };
-        for _ in 0..10 {
-            let t = std::time::Instant::now();
-            let r = start(&supervisor.0, &setup);
-            println!("{:?}", t.elapsed());
-            match r { Ok(s) => { println!("proof {}us", s.proof.duration_us); let _ = process::send_signal(s.child.pidfd.as_fd(), 9); let _ = s.child.reap(); }, Err(e) => { println!("{e}"); if let StartError::Hole{proof,..} = e { for p in proof.probes { println!("{:?} {:?} {:?}", p.name, p.result, p.detail); } } panic!() } }
-        }
-    }
 }

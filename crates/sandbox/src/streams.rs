@@ -3,7 +3,7 @@
 use crate::call::CallState;
 use crate::channel::readable;
 use crate::command::{Stdio, WindowSize};
-use crate::sandbox::Inside;
+use crate::inside::Inside;
 use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -111,34 +111,75 @@ impl Ends {
     }
 }
 
-/// The operator's side of a call's terminal.
-#[derive(Debug)]
-pub struct Terminal(OwnedFd);
+/// The operator's side of a terminal that no call has yet.
+pub(crate) struct TerminalEnd(OwnedFd);
 
-impl Terminal {
+impl TerminalEnd {
     /// Opens a terminal of the sandbox, from outside. Gives our side and the program's.
     pub(crate) fn open(root: BorrowedFd<'_>, size: WindowSize) -> Result<(Self, OwnedFd), Errno> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let ours = rustix::fs::openat(root, "dev/pts/ptmx", flags, Mode::empty())?;
         rustix::pty::unlockpt(&ours)?;
         let theirs = sys::terminal::peer(ours.as_fd())?;
-        let terminal = Self(ours);
-        terminal.resize(size)?;
-        Ok((terminal, theirs))
+        resize(&ours, size)?;
+        Ok((Self(ours), theirs))
     }
 
+    pub(crate) fn of(self, call: Arc<CallState>, inside: Weak<Inside>) -> Terminal {
+        Terminal { side: self.0, call, inside }
+    }
+}
+
+fn resize(side: &OwnedFd, size: WindowSize) -> Result<(), Errno> {
+    tcsetwinsize(side, Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 })
+}
+
+/// The operator's side of a call's terminal. Its descriptor is for waiting; what the program writes is read through
+/// this, so that it counts.
+#[derive(Debug)]
+pub struct Terminal {
+    side: OwnedFd,
+    call: Arc<CallState>,
+    inside: Weak<Inside>,
+}
+
+impl Terminal {
     /// Tells the program that the terminal has another size.
     ///
     /// # Errors
     /// The kernel's, if the terminal is gone.
     pub fn resize(&self, size: WindowSize) -> Result<(), Errno> {
-        let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&self.0, size)
+        resize(&self.side, size)
+    }
+}
+
+impl Read for &Terminal {
+    /// Reads what the program wrote. Gives nothing once no process has the terminal open.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = match rustix::io::retry_on_intr(|| rustix::io::read(&self.side, &mut *into)) {
+            // The last process that had it open is gone.
+            Err(Errno::IO) => 0,
+            read => read?,
+        };
+        if let Some(inside) = self.inside.upgrade() {
+            inside.count_output(&self.call, Which::Stdout, read as u64);
+        }
+        Ok(read)
+    }
+}
+
+impl Write for &Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::write(&self.side, bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl AsFd for Terminal {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.side.as_fd()
     }
 }

@@ -8,18 +8,22 @@ use crate::channel::Channel;
 use crate::host::Host;
 use crate::image::host::Part;
 use crate::plan::sealed_memory;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, lock};
+use crate::seccomp::Filter;
 use crate::spawner::{Request, Spawner};
 use crate::sys::clone::Child;
+use crate::toolchains::{self, Toolchains};
+use policy::Loosening;
 use rustix::fd::OwnedFd;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use thiserror::Error;
 
 /// The init's program.
@@ -44,11 +48,16 @@ pub(crate) struct Shared {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) parts: Vec<Part>,
+    pub(crate) toolchains: Toolchains,
+    filters: Mutex<BTreeMap<FilterKind, Arc<Filter>>>,
     pub(crate) canary: PathBuf,
     pub(crate) canary_socket: CanarySocket,
     runs: AtomicU64,
     janitor: Option<Janitor>,
 }
+
+/// What filters differ in: whether memory is bounded by a control group, and what is loosened.
+type FilterKind = (bool, BTreeSet<Loosening>);
 
 /// A socket of the host that no sandbox may reach.
 pub(crate) struct CanarySocket {
@@ -72,11 +81,16 @@ impl Supervisor {
         let spawner = Spawner::start().map_err(failed("a thread"))?;
         let cgroups = Cgroups::claim();
         let janitor = match &cgroups {
-            Some(cgroups) => Some(Janitor::start(&program, &spawner, cgroups).map_err(failed("the janitor"))?),
+            Some(cgroups) => {
+                Some(Janitor::start(&program, &spawner, cgroups).map_err(failed("the janitor"))?)
+            }
             None => None,
         };
+        let host = Host::look();
         Ok(Self(Arc::new(Shared {
-            host: Host::look(),
+            toolchains: find_toolchains(&host),
+            filters: Mutex::default(),
+            host,
             reactor: Reactor::start().map_err(failed("a thread"))?,
             canary: canary_file(),
             canary_socket: CanarySocket::bind().map_err(failed("the proof's canary"))?,
@@ -101,11 +115,29 @@ impl Supervisor {
 
     /// Whether the limit of a control-group controller is enforced.
     pub fn enforces(&self, controller: &str) -> bool {
-        self.0.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
+        self.0.enforces(controller)
     }
 }
 
+/// The operator's toolchains.
+fn find_toolchains(host: &Host) -> Toolchains {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    host.home.as_deref().map(|home| toolchains::find(home, &search)).unwrap_or_default()
+}
+
 impl Shared {
+    /// The filter of calls: compiled once for each kind.
+    pub(crate) fn filter(&self, bounds_memory: bool, loosened: BTreeSet<Loosening>) -> Arc<Filter> {
+        let mut filters = lock(&self.filters);
+        let compile = |kind: &FilterKind| Arc::new(Filter::for_calls(kind.0, &kind.1));
+        Arc::clone(filters.entry((bounds_memory, loosened)).or_insert_with_key(compile))
+    }
+
+    /// Whether the limit of a control-group controller is enforced.
+    pub(crate) fn enforces(&self, controller: &str) -> bool {
+        self.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
+    }
+
     /// A number for a run, unique in this supervisor.
     pub(crate) fn next_run(&self) -> u64 {
         self.runs.fetch_add(1, Ordering::Relaxed)
@@ -147,7 +179,8 @@ impl CanarySocket {
 
 /// A file that every user of this host may read, and no sandbox may see.
 fn canary_file() -> PathBuf {
-    let candidates = ["/etc/machine-id", "/etc/fstab", "/etc/login.defs", "/var/lib/dpkg/status"].map(Path::new);
+    let candidates =
+        ["/etc/machine-id", "/etc/fstab", "/etc/login.defs", "/var/lib/dpkg/status"].map(Path::new);
     let found = candidates.into_iter().find(|path| std::fs::File::open(path).is_ok());
     found.unwrap_or(Path::new("/sys/kernel")).to_owned()
 }

@@ -25,20 +25,38 @@ const KNOWN: &[Known] = &[
         beside: &[".rustup"],
     },
     Known { folder: ".rustup", shown: &[], hidden: &[], beside: &[] },
-    Known { folder: ".nvm", shown: &["versions", "alias", "nvm.sh", "bash_completion"], hidden: &[], beside: &[] },
+    Known {
+        folder: ".nvm",
+        shown: &["versions", "alias", "nvm.sh", "bash_completion"],
+        hidden: &[],
+        beside: &[],
+    },
     Known { folder: ".pyenv", shown: &[], hidden: &[".git"], beside: &[] },
     Known { folder: ".rbenv", shown: &[], hidden: &[".git"], beside: &[] },
     Known { folder: ".sdkman", shown: &["candidates"], hidden: &[], beside: &[] },
     Known { folder: ".volta", shown: &["bin", "tools"], hidden: &[], beside: &[] },
     Known { folder: ".bun", shown: &["bin"], hidden: &[], beside: &[] },
     Known { folder: ".deno", shown: &["bin"], hidden: &[], beside: &[] },
-    Known { folder: ".asdf", shown: &["shims", "installs", "bin", "lib", "plugins"], hidden: &[], beside: &[] },
+    Known {
+        folder: ".asdf",
+        shown: &["shims", "installs", "bin", "lib", "plugins"],
+        hidden: &[],
+        beside: &[],
+    },
     Known { folder: "go", shown: &["bin", "pkg"], hidden: &[], beside: &[] },
     Known { folder: "miniconda3", shown: &[], hidden: &[], beside: &[] },
     Known { folder: "anaconda3", shown: &[], hidden: &[], beside: &[] },
     Known {
         folder: ".local",
-        shown: &["bin", "lib", "share/uv", "share/pipx", "share/pnpm", "share/mise/installs", "share/mise/shims"],
+        shown: &[
+            "bin",
+            "lib",
+            "share/uv",
+            "share/pipx",
+            "share/pnpm",
+            "share/mise/installs",
+            "share/mise/shims",
+        ],
         hidden: &["share/uv/credentials"],
         beside: &[],
     },
@@ -49,15 +67,15 @@ const SETTINGS_WITH_TOKENS: &[(&str, &str)] = &[(".cargo", "config.toml"), (".ca
 
 /// What of the home is shown, and what in it is hidden.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Toolchains {
+pub(crate) struct Toolchains {
     /// Paths shown read-only.
-    pub shown: BTreeSet<PathBuf>,
+    pub(crate) shown: BTreeSet<PathBuf>,
     /// Paths below them that are hidden.
-    pub hidden: BTreeSet<PathBuf>,
+    pub(crate) hidden: BTreeSet<PathBuf>,
 }
 
 /// Finds the toolchains in `search` (a `PATH`) that lie in `home`.
-pub fn find(home: &Path, search: &OsStr) -> Toolchains {
+pub(crate) fn find(home: &Path, search: &OsStr) -> Toolchains {
     let mut found = Toolchains::default();
     let Ok(home) = home.canonicalize() else { return found };
     for entry in std::env::split_paths(search) {

@@ -71,7 +71,9 @@ impl Watch {
     fn members(&mut self, view: &View<'_>, hits: &mut Vec<LimitHit>) {
         let limits = view.policy.limits();
         let members = population::members(view.root);
-        let full = members.iter().any(|member| member.open_files().is_some_and(|files| files >= limits.open_files()));
+        let full = members
+            .iter()
+            .any(|member| member.open_files().is_some_and(|files| files >= limits.open_files()));
         if full && !self.files_full {
             hits.push(LimitHit::new(Limit::OpenFiles, limits.open_files(), LimitAction::Refused));
         }

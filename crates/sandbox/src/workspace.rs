@@ -4,7 +4,9 @@
 //! git in it, are read-only. Since a file is also replaced by renaming a folder above it, each folder between the
 //! workspace and a protected file is a mount of its own, which can't be renamed.
 
+use crate::plan::FileIdentity;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -18,6 +20,7 @@ const PROTECTED: &[&str] = &[
     ".devcontainer",
     ".direnv",
     ".envrc",
+    ".git/commondir",
     ".git/config",
     ".git/config.worktree",
     ".git/hooks",
@@ -37,6 +40,7 @@ const PROTECTED: &[&str] = &[
 pub struct Workspace {
     host: PathBuf,
     inside: PathBuf,
+    identity: FileIdentity,
 }
 
 /// Why a folder can't be a workspace.
@@ -72,8 +76,10 @@ pub enum WorkspaceError {
 }
 
 /// Folders whose whole content is the system's or every user's.
-const SYSTEM: &[&str] =
-    &["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin", "/sys", "/usr", "/var"];
+const SYSTEM: &[&str] = &[
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/proc", "/run", "/sbin",
+    "/sys", "/usr", "/var",
+];
 
 impl Workspace {
     /// The folder `host`, at `inside` (by default at its own place).
@@ -89,12 +95,20 @@ impl Workspace {
         }
         let inside = inside.map_or_else(|| found.clone(), Path::to_owned);
         check_place(&inside)?;
-        Ok(Self { host: found, inside })
+        let metadata = fs::symlink_metadata(&found)
+            .map_err(|source| WorkspaceError::Unreachable { path: found.clone(), source })?;
+        let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
+        Ok(Self { host: found, inside, identity })
     }
 
     /// Where it is on the host.
     pub fn host(&self) -> &Path {
         &self.host
+    }
+
+    /// Which folder was checked: another one that comes to its place is not mounted.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.identity
     }
 
     /// Where it is inside.
@@ -109,10 +123,10 @@ impl Workspace {
             if !exists(&self.host.join(name)) {
                 continue;
             }
-            if let Some(folder) = name.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                if !pins.iter().any(|(pin, _)| pin == folder) {
-                    pins.push((folder.to_owned(), true));
-                }
+            if let Some(folder) = name.parent().filter(|folder| !folder.as_os_str().is_empty())
+                && !pins.iter().any(|(pin, _)| pin == folder)
+            {
+                pins.push((folder.to_owned(), true));
             }
             pins.push((name.to_owned(), false));
         }

@@ -3,8 +3,9 @@
 //! An allow-list. `/usr` comes whole; of `/etc` come the files that programs need to run and that hold no
 //! secret, and accounts and names are written anew. No home, no `/var`, no `/run`, no sockets.
 
+use crate::plan::FileIdentity;
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Folders of the root that are `/usr`'s on a merged system, and folders of their own on others.
@@ -55,37 +56,30 @@ const SETTINGS: &[&str] = &[
     "timezone",
 ];
 
-/// One thing of the image.
+/// One thing of the image, as it was when the supervisor started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// A file or folder of the host at the same place.
-    Shared {
-        /// Where it is.
-        path: PathBuf,
-        /// Whether it is a folder.
-        folder: bool,
-    },
+    Shared { path: PathBuf, identity: FileIdentity, folder: bool },
+    /// A small file of the host: a copy is cheaper than a mount.
+    Copied { path: PathBuf, content: Vec<u8> },
     /// A link that leads where the host's does.
-    Link {
-        /// Where it is.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
+    Link { path: PathBuf, target: PathBuf },
 }
 
 impl Part {
-    /// Where it is, if it is a link.
-    pub fn link(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::Link { path, .. } => Some(path),
-            Self::Shared { .. } => None,
+            Self::Shared { path, .. } | Self::Copied { path, .. } | Self::Link { path, .. } => path,
         }
     }
 }
 
+/// The largest file that is copied, in bytes.
+const COPIED_MAX: u64 = 32 * 1024;
+
 /// Finds the image's parts on this host.
-pub fn parts() -> Vec<Part> {
+pub(crate) fn parts() -> Vec<Part> {
     let trees = TREES.iter().map(|tree| Path::new("/").join(tree));
     let roots = ROOTS.iter().map(|root| Path::new("/").join(root));
     let settings = SETTINGS.iter().map(|name| Path::new("/etc").join(name));
@@ -93,17 +87,23 @@ pub fn parts() -> Vec<Part> {
 }
 
 fn part(path: PathBuf) -> Option<Part> {
-    let kind = fs::symlink_metadata(&path).ok()?.file_type();
-    if kind.is_symlink() {
+    let metadata = fs::symlink_metadata(&path).ok()?;
+    if metadata.is_symlink() {
         let target = fs::read_link(&path).ok()?;
         return Some(Part::Link { path, target });
     }
-    let odd = kind.is_socket() || kind.is_fifo() || kind.is_char_device() || kind.is_block_device();
-    (!odd).then_some(Part::Shared { path, folder: kind.is_dir() })
+    let readable_by_all = metadata.permissions().mode() & 0o004 != 0;
+    if metadata.is_file() && metadata.len() <= COPIED_MAX {
+        let content = fs::read(&path).ok().filter(|_| readable_by_all)?;
+        return Some(Part::Copied { path, content });
+    }
+    let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
+    let known = metadata.is_dir() || metadata.is_file();
+    known.then_some(Part::Shared { path, identity, folder: metadata.is_dir() })
 }
 
 /// The accounts that the sandbox knows: root, its own user, and nobody.
-pub fn accounts(uid: u32, gid: u32, name: &str, home: &Path) -> (String, String) {
+pub(crate) fn accounts(uid: u32, gid: u32, name: &str, home: &Path) -> (String, String) {
     let home = home.display();
     let mut users = String::from("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     let mut groups = String::from("nogroup:x:65534:\n");

@@ -39,11 +39,11 @@ pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>) -> Decision {
         (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => finish(socket, &address),
         (libc::AF_UNIX, libc::AF_UNIX) => unix(tracee, scene, socket, &address),
         (libc::AF_NETLINK, libc::AF_NETLINK) => finish(socket, &address),
-        _ => refuse(tracee, &socket, &address, Errno::NETUNREACH),
+        _ => refuse(&socket, &address, Errno::NETUNREACH),
     }
 }
 
-fn refuse(tracee: &Tracee<'_>, socket: &OwnedFd, address: &Address, errno: Errno) -> Decision {
+fn refuse(socket: &OwnedFd, address: &Address, errno: Errno) -> Decision {
     let kind = sockopt::socket_type(socket).map_or(0, |kind| kind.as_raw().cast_signed());
     let fact = NetRefused {
         syscall: "connect".into(),
@@ -53,7 +53,7 @@ fn refuse(tracee: &Tracee<'_>, socket: &OwnedFd, address: &Address, errno: Errno
         destination: Some(address.destination()),
         errno: crate::errno::name(errno.raw_os_error()).into(),
     };
-    Decision::refuse(tracee, errno, fact)
+    Decision::refuse(errno, fact)
 }
 
 /// Connects the task's socket to the copied address.
@@ -65,7 +65,9 @@ fn connected(socket: OwnedFd, target: &[u8]) -> Decision {
     let blocks = rustix::fs::fcntl_getfl(&socket).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));
     match connect_at_once(&socket, target, blocks) {
         Ok(()) => Decision::answer(Answer::Value(0)),
-        Err(Errno::INPROGRESS) if blocks => Decision { outcome: Outcome::WhenConnected(socket), sighting: None },
+        Err(Errno::INPROGRESS) if blocks => {
+            Decision { outcome: Outcome::WhenConnected(socket), sighting: None }
+        }
         Err(errno) => Decision::answer(Answer::Fail(errno)),
     }
 }
@@ -95,7 +97,7 @@ fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Addre
         Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
     if !rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_dev == scene.scratch_device) {
-        return refuse(tracee, &socket, address, Errno::CONNREFUSED);
+        return refuse(&socket, address, Errno::CONNREFUSED);
     }
     // The file that was checked, by its descriptor: no path is looked up again.
     let mut pinned = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
@@ -105,5 +107,13 @@ fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Addre
 
 /// Finds the file that a path of the task means.
 fn open_socket_file(tracee: &Tracee<'_>, scene: &Scene<'_>, path: &Path) -> Result<OwnedFd, Errno> {
-    super::execution::open_inside(tracee, scene, None, path, OFlags::PATH, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+    super::execution::open_inside(
+        tracee,
+        scene,
+        None,
+        path,
+        OFlags::PATH,
+        Mode::empty(),
+        ResolveFlags::NO_MAGICLINKS,
+    )
 }

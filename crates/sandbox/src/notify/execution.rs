@@ -40,7 +40,9 @@ pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>
     let sighting = match look(tracee, scene, folder) {
         Ok(execution) => Some(Sighting::Execution(Box::new(execution))),
         // It will fail in the kernel as it did here: the task asked for what is not there.
-        Err(Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::FAULT | Errno::NAMETOOLONG) => None,
+        Err(
+            Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::FAULT | Errno::NAMETOOLONG,
+        ) => None,
         Err(_) => Some(Sighting::Blind("a program that was executed could not be looked at")),
     };
     Decision { outcome: Outcome::Now(Answer::Continue), sighting }
@@ -61,7 +63,10 @@ fn look(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>) -> Result<E
         path: Text::from(path),
         process,
         file: FileId { device: stat.st_dev, inode: stat.st_ino },
-        changed_ns: stat.st_ctime.saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec.cast_signed()),
+        changed_ns: stat
+            .st_ctime
+            .saturating_mul(1_000_000_000)
+            .saturating_add(stat.st_ctime_nsec.cast_signed()),
         on_scratch: stat.st_dev == scene.scratch_device,
         interpreter: interpreter(&file),
     })
@@ -71,7 +76,9 @@ fn copy_arguments(tracee: &Tracee<'_>, place: u64) -> Vec<Vec<u8>> {
     let mut pointers = vec![0; ARGUMENTS * 8];
     let read = crate::sys::process::read_memory(tracee.task(), place, &mut pointers).unwrap_or(0);
     let pointers = pointers.get(..read).unwrap_or_default().chunks_exact(8);
-    let pointers = pointers.map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes)).take_while(|pointer| *pointer != 0);
+    let pointers = pointers
+        .map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes))
+        .take_while(|pointer| *pointer != 0);
     let mut room = ARGUMENT_BYTES;
     let mut arguments = Vec::new();
     for pointer in pointers {
@@ -85,7 +92,12 @@ fn copy_arguments(tracee: &Tracee<'_>, place: u64) -> Vec<Vec<u8>> {
     arguments
 }
 
-fn open_program(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>, path: &[u8]) -> Result<OwnedFd, Errno> {
+fn open_program(
+    tracee: &Tracee<'_>,
+    scene: &Scene<'_>,
+    folder: Option<i32>,
+    path: &[u8],
+) -> Result<OwnedFd, Errno> {
     if path.is_empty() {
         return tracee.descriptor(folder.ok_or(Errno::NOENT)?);
     }
@@ -137,7 +149,8 @@ fn path_of(file: &OwnedFd) -> Option<PathBuf> {
 fn interpreter(file: &OwnedFd) -> Option<Text> {
     const LONGEST_LINE: usize = 256;
     let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let file = rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).ok()?;
+    let file =
+        rustix::fs::open(link, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()).ok()?;
     let mut start = [0; LONGEST_LINE];
     let read = rustix::io::read(&file, &mut start).ok()?;
     let line = start.get(..read)?.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;

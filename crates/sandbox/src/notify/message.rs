@@ -48,7 +48,10 @@ fn decide(tracee: &Tracee<'_>, syscall: &'static str, place: u64, length: u64) -
     if address.internet().is_none() || address.is_local() {
         return Decision::answer(Answer::Continue);
     }
-    let kind = tracee.descriptor(tracee.argument(0) as RawFd).ok().and_then(|fd| rustix::net::sockopt::socket_type(fd).ok());
+    let kind = tracee
+        .descriptor(tracee.argument(0) as RawFd)
+        .ok()
+        .and_then(|fd| rustix::net::sockopt::socket_type(fd).ok());
     let fact = NetRefused {
         syscall: syscall.into(),
         family: Family::from_raw(address.family()),
@@ -57,5 +60,5 @@ fn decide(tracee: &Tracee<'_>, syscall: &'static str, place: u64, length: u64) -
         destination: Some(address.destination()),
         errno: "ENETUNREACH".into(),
     };
-    Decision::refuse(tracee, Errno::NETUNREACH, fact)
+    Decision::refuse(Errno::NETUNREACH, fact)
 }

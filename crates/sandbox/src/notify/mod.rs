@@ -13,11 +13,10 @@ mod refusal;
 mod tracee;
 
 pub use execution::Execution;
-pub(crate) use tracee::Tracee;
+pub(crate) use tracee::{Tracee, describe};
 
 use crate::seccomp::compile::{NATIVE, X32};
 use crate::sys::seccomp::{Answer, Notification};
-use event::Process;
 use event::fact::Fact;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -38,8 +37,8 @@ pub(crate) enum Outcome {
 
 /// What was seen.
 pub(crate) enum Sighting {
-    /// A refusal, with the process that was refused.
-    Refused(Fact, Process),
+    /// A refusal.
+    Refused(Box<Fact>),
     /// A program that is about to be executed.
     Execution(Box<Execution>),
     /// Something that could not be seen: why.
@@ -59,8 +58,8 @@ impl Decision {
         Self { outcome: Outcome::Now(answer), sighting: None }
     }
 
-    fn refuse(tracee: &Tracee<'_>, errno: Errno, fact: impl Into<Fact>) -> Self {
-        let sighting = Some(Sighting::Refused(fact.into(), tracee.process()));
+    fn refuse(errno: Errno, fact: impl Into<Fact>) -> Self {
+        let sighting = Some(Sighting::Refused(Box::new(fact.into())));
         Self { outcome: Outcome::Now(Answer::Fail(errno)), sighting }
     }
 

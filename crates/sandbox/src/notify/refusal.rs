@@ -26,7 +26,7 @@ pub(super) fn foreign(tracee: &Tracee<'_>) -> Decision {
         args: BTreeMap::new(),
         errno: "ENOSYS".into(),
     };
-    Decision::refuse(tracee, Errno::NOSYS, fact)
+    Decision::refuse(Errno::NOSYS, fact)
 }
 
 /// A socket of a family, type or protocol that nobody gets.
@@ -46,7 +46,7 @@ pub(super) fn socket(tracee: &Tracee<'_>) -> Decision {
         destination: None,
         errno: crate::errno::name(errno.raw_os_error()).into(),
     };
-    Decision::refuse(tracee, errno, fact)
+    Decision::refuse(errno, fact)
 }
 
 /// Any other attempt.
@@ -63,7 +63,7 @@ pub(super) fn syscall(tracee: &Tracee<'_>) -> Decision {
         args: arguments(tracee, number),
         errno: crate::errno::name(errno.raw_os_error()).into(),
     };
-    Decision::refuse(tracee, errno, fact)
+    Decision::refuse(errno, fact)
 }
 
 fn name(tracee: &Tracee<'_>) -> String {
@@ -80,6 +80,7 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
     };
     let path = |index: usize| tracee.copy_path(tracee.argument(index)).ok().map(Text::from);
     let hex = |index: usize| Some(Text::from(format!("{:#x}", tracee.argument(index))));
+    let octal = |index: usize| Some(Text::from(format!("{:#o}", tracee.argument(index) as u32)));
     let decimal = |index: usize| Some(Text::from((tracee.argument(index) as i32).to_string()));
     match number {
         libc::SYS_mount => {
@@ -88,7 +89,9 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
             add("type", path(2));
             add("flags", hex(3));
         }
-        libc::SYS_umount2 | libc::SYS_chroot | libc::SYS_swapon | libc::SYS_swapoff | libc::SYS_acct => add("path", path(0)),
+        libc::SYS_umount2 | libc::SYS_chroot | libc::SYS_swapon | libc::SYS_swapoff | libc::SYS_acct => {
+            add("path", path(0))
+        }
         libc::SYS_pivot_root => {
             add("new_root", path(0));
             add("put_old", path(1));
@@ -117,13 +120,25 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
         }
         libc::SYS_prctl => add("option", decimal(0)),
         libc::SYS_personality => add("persona", hex(0)),
-        libc::SYS_mknod => {
+        libc::SYS_mknod | libc::SYS_chmod | libc::SYS_creat => {
             add("path", path(0));
-            add("mode", hex(1));
+            add("mode", octal(1));
         }
-        libc::SYS_mknodat => {
+        libc::SYS_mknodat | libc::SYS_fchmodat | libc::SYS_fchmodat2 => {
             add("path", path(1));
-            add("mode", hex(2));
+            add("mode", octal(2));
+        }
+        libc::SYS_fchmod => {
+            add("fd", decimal(0));
+            add("mode", octal(1));
+        }
+        libc::SYS_open => {
+            add("path", path(0));
+            add("mode", octal(2));
+        }
+        libc::SYS_openat => {
+            add("path", path(1));
+            add("mode", octal(3));
         }
         _ => {}
     }

@@ -15,9 +15,15 @@ use std::collections::BTreeSet;
 pub struct Filter(Vec<u8>);
 
 impl Filter {
-    /// The filter of a call, with the loosenings that a policy asked for.
-    pub fn for_calls(loosened: &BTreeSet<policy::Loosening>) -> Self {
-        Self(compile::compile(&rules::rules(loosened)))
+    /// The filter of a call, with the loosenings that a policy asked for. `bounds_memory`: a control group bounds the
+    /// memory of the sandbox; without one, memory that belongs to no process is refused.
+    pub fn for_calls(bounds_memory: bool, loosened: &BTreeSet<policy::Loosening>) -> Self {
+        Self(compile::compile(&rules::rules(bounds_memory, loosened)))
+    }
+
+    /// A filter that lets everything through: what the proof must notice.
+    pub(crate) fn open() -> Self {
+        Self(compile::open())
     }
 
     /// The instructions.

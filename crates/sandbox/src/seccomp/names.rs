@@ -73,4 +73,11 @@ const NAMES: &[(c_long, &str)] = &[
     (libc::SYS_unshare, "unshare"),
     (libc::SYS_userfaultfd, "userfaultfd"),
     (libc::SYS_vhangup, "vhangup"),
+    (libc::SYS_chmod, "chmod"),
+    (libc::SYS_fchmod, "fchmod"),
+    (libc::SYS_fchmodat, "fchmodat"),
+    (libc::SYS_fchmodat2, "fchmodat2"),
+    (libc::SYS_creat, "creat"),
+    (libc::SYS_open, "open"),
+    (libc::SYS_openat, "openat"),
 ];

@@ -164,7 +164,14 @@ fn execute_file(program: RawFd, arguments: *const *const libc::c_char) -> Errno 
     let environment: [*const libc::c_char; 1] = [std::ptr::null()];
     // SAFETY: `arguments` and `environment` are null-terminated arrays that outlive the call.
     unsafe {
-        libc::syscall(libc::SYS_execveat, program, c"".as_ptr(), arguments, environment.as_ptr(), libc::AT_EMPTY_PATH);
+        libc::syscall(
+            libc::SYS_execveat,
+            program,
+            c"".as_ptr(),
+            arguments,
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        );
     }
     last_error()
 }
@@ -184,7 +191,8 @@ fn make_capabilities_ambient() -> Result<(), Errno> {
     for capability in 0..64u32 {
         if sets[(capability / 32) as usize][1] >> (capability % 32) & 1 == 1 {
             // SAFETY: takes numbers only.
-            let raised = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0) };
+            let raised =
+                unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0) };
             check(raised.into())?;
         }
     }
@@ -195,11 +203,10 @@ fn make_capabilities_ambient() -> Result<(), Errno> {
 fn with_signals_blocked<T>(action: impl FnOnce() -> T) -> T {
     let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: both sets are written by the calls before they are read.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
+    // SAFETY: writes the set, which is not read before.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: `all` was written above; `before` is written here.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     let result = action();
     // SAFETY: `before` was written above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };

@@ -16,7 +16,10 @@ struct Attributes {
 
 /// A detached copy of the mount at an open path, with what is mounted below it.
 pub(crate) fn detached_copy(of: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32 | libc::AT_EMPTY_PATH as u32;
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | libc::AT_RECURSIVE as u32
+        | libc::AT_EMPTY_PATH as u32;
     // SAFETY: an empty path with AT_EMPTY_PATH; the string outlives the call.
     let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, of.as_raw_fd(), c"".as_ptr(), flags) })?;
     // SAFETY: the kernel returned a new descriptor, which nobody else owns.

@@ -10,7 +10,9 @@ pub(crate) fn read_memory(task: u32, address: u64, into: &mut [u8]) -> Result<us
     let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
     let task = libc::pid_t::try_from(task).map_err(|_| Errno::SRCH)?;
     // SAFETY: `local` is a live, exclusive buffer; `remote` is only looked up in the other process.
-    let read = check(unsafe { libc::process_vm_readv(task, &raw const local, 1, &raw const remote, 1, 0) } as libc::c_long)?;
+    let read =
+        check(unsafe { libc::process_vm_readv(task, &raw const local, 1, &raw const remote, 1, 0) }
+            as libc::c_long)?;
     Ok(read as usize)
 }
 
@@ -26,7 +28,8 @@ pub(crate) fn descriptor_of(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<Owne
 pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
     let nothing = core::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null information pointer is allowed: the kernel fills it as for kill(2).
-    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0) })
+        .map(drop)
 }
 
 /// How the process behind a pidfd ended: the status word of wait(2). `None` where the kernel can't tell

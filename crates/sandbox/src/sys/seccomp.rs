@@ -46,8 +46,15 @@ const FLAG_CONTINUE: u32 = 1;
 
 /// Takes the next notification. `Err(NOENT)`: the task was killed meanwhile.
 pub(crate) fn receive(listener: BorrowedFd<'_>) -> Result<Notification, Errno> {
-    let mut notification =
-        Notification { id: 0, task: 0, flags: 0, number: 0, architecture: 0, instruction: 0, arguments: [0; 6] };
+    let mut notification = Notification {
+        id: 0,
+        task: 0,
+        flags: 0,
+        number: 0,
+        architecture: 0,
+        instruction: 0,
+        arguments: [0; 6],
+    };
     // SAFETY: the buffer has the kernel's layout (80 bytes), is zeroed as it must be, and outlives the call.
     check(unsafe { libc::ioctl(listener.as_raw_fd(), RECV, &raw mut notification) }.into())?;
     Ok(notification)

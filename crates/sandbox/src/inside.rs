@@ -1,0 +1,326 @@
+//! The state of a sandbox, shared with the reactor: its calls, the processes that are watched, and its end.
+
+use crate::call::{CallError, CallState, Exit};
+use crate::cgroup::RunCgroup;
+use crate::channel::Channel;
+use crate::environment::{self, Environment};
+use crate::notify::Scene;
+use crate::oversight::Samples;
+use crate::placeholder::Placeholder;
+use crate::population;
+use crate::proof::Proof;
+use crate::protocol::Report;
+use crate::reactor::{Token, lock};
+use crate::sandbox::Usage;
+use crate::sources::{InitSource, ProcessSource};
+use crate::start::{Setup, Started};
+use crate::streams::Which;
+use crate::supervisor::Shared;
+use crate::sys;
+use crate::watch::Watch;
+use crate::witness::Witness;
+use event::fact::{EndReason, Fact, Limit, LimitAction, LimitHit, TelemetryGap, WorkspacePlanted};
+use event::{CallId, Cause, Observation, Process, Text};
+use rustix::event::epoll::EventFlags;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A sandbox's state, shared with the reactor.
+pub(crate) struct Inside {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) channel: Channel,
+    pub(crate) witness: Arc<dyn Witness>,
+    pub(crate) cgroup: Option<RunCgroup>,
+    pub(crate) root: OwnedFd,
+    pub(crate) setup: Setup,
+    pub(crate) environment: Environment,
+    pub(crate) child: sys::clone::Child,
+    pub(crate) scratch: OwnedFd,
+    scratch_device: u64,
+    pub(crate) proof: Proof,
+    pub(crate) home: PathBuf,
+    /// Dropped after the init: nothing inside may see it go.
+    _placeholder: Option<Placeholder>,
+    /// What would be protected in the workspace, had it been there.
+    absent: Vec<PathBuf>,
+    calls: Mutex<BTreeMap<CallId, Arc<CallState>>>,
+    next_call: AtomicU32,
+    tracked: Mutex<HashMap<u32, (Token, Arc<ProcessSource>)>>,
+    pub(crate) watch: Mutex<Watch>,
+    init_token: Mutex<Option<Token>>,
+    pub(crate) sampling: AtomicBool,
+    pub(crate) samples: Samples,
+    over: AtomicBool,
+}
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Inside").field("init", &self.child.pid).finish_non_exhaustive()
+    }
+}
+
+impl Inside {
+    /// Takes over a sandbox that was started, and waits for what its init says.
+    pub(crate) fn attach(
+        shared: Arc<Shared>,
+        setup: &Setup,
+        started: Started,
+        witness: Arc<dyn Witness>,
+    ) -> io::Result<Arc<Self>> {
+        let inside = Arc::new(Self::new(shared, setup, started, witness));
+        let source = Arc::new(InitSource { inside: Arc::clone(&inside) });
+        let token = inside.shared.reactor.add(source, EventFlags::IN)?;
+        *lock(&inside.init_token) = Some(token);
+        Ok(inside)
+    }
+
+    fn new(shared: Arc<Shared>, setup: &Setup, started: Started, witness: Arc<dyn Witness>) -> Self {
+        let environment = environment::base(setup, &started.user, &started.home, &started.visible);
+        Self {
+            shared,
+            channel: started.channel,
+            witness,
+            child: started.child,
+            cgroup: started.cgroup,
+            root: started.root,
+            scratch: started.scratch,
+            scratch_device: started.scratch_device,
+            proof: started.proof,
+            home: started.home,
+            environment,
+            absent: setup.workspace.absent(),
+            _placeholder: started.placeholder,
+            setup: setup.clone(),
+            calls: Mutex::default(),
+            next_call: AtomicU32::new(1),
+            tracked: Mutex::default(),
+            watch: Mutex::default(),
+            init_token: Mutex::default(),
+            sampling: AtomicBool::new(false),
+            samples: Samples::default(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene { root: self.root.as_fd(), scratch_device: self.scratch_device }
+    }
+
+    pub(crate) fn see(&self, fact: impl Into<Fact>) {
+        self.witness.see(Observation::new(fact));
+    }
+
+    // Calls.
+
+    /// The number of the next call.
+    pub(crate) fn next_call(&self) -> Result<CallId, CallError> {
+        if self.is_over() {
+            return Err(CallError::Gone);
+        }
+        CallId::new(self.next_call.fetch_add(1, Ordering::SeqCst)).ok_or(CallError::TooMany)
+    }
+
+    /// Whether it was killed, or ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Whether no process of any call is alive.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.calls).is_empty()
+    }
+
+    /// Ends all calls, and says why.
+    pub(crate) fn kill_for(&self, reason: EndReason) {
+        lock(&self.calls).values().for_each(|call| call.kill_for(reason));
+        self.kill();
+    }
+
+    /// The first process of a call has ended: the call has.
+    pub(crate) fn first_process_ended(&self, call: u32, exit: &Exit) {
+        let call = CallId::new(call).and_then(|id| lock(&self.calls).get(&id).cloned());
+        if let Some(call) = call {
+            self.conclude(&call, Some(exit));
+        }
+    }
+
+    fn conclude(&self, call: &CallState, exit: Option<&Exit>) {
+        let left = if exit.is_some() { self.processes_left(call) } else { 0 };
+        let Some(ended) = call.conclude(exit, left) else { return };
+        self.look_at_limits();
+        self.witness.see(Observation::new(ended.fact()).caused_by(call.cause.clone()));
+        call.announce(ended);
+        self.forget_if_over(call);
+    }
+
+    fn processes_left(&self, call: &CallState) -> u32 {
+        if call.is_gone() {
+            return 0;
+        }
+        let own = |member: &&population::Member| {
+            member.mark().is_some_and(|mark| call.owns(&mark)) && !member.is_dead()
+        };
+        u32::try_from(population::members(self.root.as_fd()).iter().filter(own).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Nothing of a call is alive any more.
+    pub(crate) fn call_gone(&self, call: &CallState) {
+        call.set_gone();
+        self.forget_if_over(call);
+    }
+
+    fn forget_if_over(&self, call: &CallState) {
+        if call.is_gone() && call.has_ended() {
+            lock(&self.calls).remove(&call.cause.call);
+        }
+    }
+
+    /// Kills all processes of a call.
+    pub(crate) fn kill_call(&self, call: &CallState, reason: EndReason) {
+        if !call.has_ended() {
+            call.kill_for(reason);
+        }
+        let killed = match &call.cgroup {
+            Some(cgroup) => cgroup.kill().is_ok(),
+            None => population::kill_all(self.root.as_fd(), |member| {
+                member.mark().is_some_and(|mark| call.owns(&mark))
+            }),
+        };
+        if !killed && !self.is_over() {
+            self.kill();
+        }
+    }
+
+    /// Counts what a call wrote, and ends it if that is too much.
+    pub(crate) fn count_output(&self, call: &CallState, which: Which, bytes: u64) {
+        let bound = self.setup.policy.limits().output().as_u64();
+        let total = call.count(which, bytes);
+        if total > bound && total - bytes <= bound {
+            let hit = LimitHit::new(Limit::Output, bound, LimitAction::Killed);
+            self.witness.see(Observation::new(hit).caused_by(call.cause.clone()));
+            self.kill_call(call, EndReason::Limit);
+        }
+    }
+
+    pub(crate) fn limit_call(self: &Arc<Self>, call: &Arc<CallState>, timeout: Option<Duration>) {
+        let Some(deadline) = timeout.and_then(|timeout| call.started.checked_add(timeout)) else { return };
+        let (inside, call) = (Arc::downgrade(self), Arc::downgrade(call));
+        self.shared.reactor.at(deadline, move || {
+            if let (Some(inside), Some(call)) = (inside.upgrade(), call.upgrade())
+                && !call.has_ended()
+            {
+                inside.kill_call(&call, EndReason::Timeout);
+            }
+        });
+    }
+
+    pub(crate) fn remember(&self, call: &Arc<CallState>) {
+        lock(&self.calls).insert(call.cause.call, Arc::clone(call));
+    }
+
+    // Processes.
+
+    /// Waits for the end of a process that executes a program.
+    pub(crate) fn track(self: &Arc<Self>, cause: &Cause, process: &Process) {
+        let mut tracked = lock(&self.tracked);
+        if tracked.contains_key(&process.host_pid) {
+            return;
+        }
+        let pid = Pid::from_raw(process.host_pid.cast_signed());
+        let opened = pid.ok_or(Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let Ok(pidfd) = opened else { return self.lose_end() };
+        let source = Arc::new(ProcessSource {
+            pidfd,
+            process: process.clone(),
+            cause: cause.clone(),
+            inside: Arc::downgrade(self),
+        });
+        // The kernel says how it ended once it is reaped, which is when it hangs up.
+        let when = if self.shared.host.tells_exits { EventFlags::empty() } else { EventFlags::IN };
+        match self.shared.reactor.add(Arc::clone(&source) as Arc<_>, when) {
+            Ok(token) => drop(tracked.insert(process.host_pid, (token, source))),
+            Err(_) => self.lose_end(),
+        }
+    }
+
+    fn lose_end(&self) {
+        let reason = "the end of a process could not be waited for".into();
+        self.see(TelemetryGap { lost: 1, source: "process".into(), reason });
+    }
+
+    pub(crate) fn untrack(&self, host_pid: u32) {
+        lock(&self.tracked).remove(&host_pid);
+    }
+
+    // The end.
+
+    pub(crate) fn kill(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        let _ = sys::process::send_signal(self.child.pidfd.as_fd(), libc::SIGKILL);
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill();
+        }
+    }
+
+    /// The init is gone, and with it every process: what has not ended, ends now.
+    pub(crate) fn init_ended(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        let calls: Vec<_> = lock(&self.calls).values().cloned().collect();
+        for call in calls {
+            self.conclude(&call, None);
+        }
+    }
+
+    pub(crate) fn end(&self) -> Usage {
+        let Some(token) = lock(&self.init_token).take() else { return self.usage() };
+        let mut usage = self.usage();
+        self.kill();
+        let _ = self.child.reap();
+        usage.cpu_us = self.usage().cpu_us.or(usage.cpu_us);
+        self.shared.reactor.remove(token);
+        self.shared.reactor.settle();
+        self.drain_channel();
+        self.init_ended();
+        let tracked = std::mem::take(&mut *lock(&self.tracked));
+        for (token, source) in tracked.into_values() {
+            self.shared.reactor.remove(token);
+            source.tell(self);
+        }
+        self.shared.reactor.settle();
+        self.look_at_limits();
+        self.report_planted();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        usage
+    }
+
+    /// Takes in what the init said before it was killed.
+    fn drain_channel(&self) {
+        while let Ok(Some(message)) = self.channel.receive_now() {
+            if let Some((Report::Exited, mut fields)) = message.report()
+                && let (Some(call), Some(exit)) = (fields.short(), Exit::read(&mut fields))
+            {
+                self.first_process_ended(call, &exit);
+            }
+        }
+    }
+
+    /// Files that the host would execute and that were not there before.
+    fn report_planted(&self) {
+        let workspace = &self.setup.workspace;
+        for name in &self.absent {
+            if std::fs::symlink_metadata(workspace.host().join(name)).is_ok() {
+                let path = Text::from(workspace.inside().join(name));
+                self.see(WorkspacePlanted { path, why: "the host would execute it or obey it".into() });
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The part of the proof that is seen from outside: whose namespaces the init has, what is mounted, and which
+//! control group it is in. The attempts inside show what the agent can't do; this shows why.
+
+use crate::cgroup::RunCgroup;
+use crate::proof::Proof;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Adds what `/proc` says of the init to a proof.
+pub(crate) fn inspect(pid: u32, cgroup: Option<&RunCgroup>, proof: &mut Proof) {
+    namespaces(pid, proof);
+    mounts(pid, proof);
+    if let Some(cgroup) = cgroup {
+        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        proof.add("own_cgroup", "cgroup", cgroup.holds(&own), None);
+    }
+}
+
+fn namespaces(pid: u32, proof: &mut Proof) {
+    let checks = [
+        ("own_user_namespace", "user", "user namespace"),
+        ("own_mount_namespace", "mnt", "mount namespace"),
+        ("own_pid_namespace", "pid", "pid namespace"),
+        ("own_network_namespace", "net", "network namespace"),
+        ("own_ipc_namespace", "ipc", "ipc namespace"),
+        ("own_uts_namespace", "uts", "uts namespace"),
+        ("own_cgroup_namespace", "cgroup", "cgroup namespace"),
+    ];
+    for (name, file, control) in checks {
+        let (ours, theirs) = (namespace("self", file), namespace(&pid.to_string(), file));
+        let holds = ours.is_some() && theirs.is_some() && ours != theirs;
+        proof.add(name, control, holds, (!holds).then(|| "it is the host's".to_owned()));
+    }
+}
+
+fn namespace(pid: &str, name: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
+}
+
+fn mounts(pid: u32, proof: &mut Proof) {
+    let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    let mounts: Vec<Mount<'_>> = table.lines().filter_map(Mount::read).collect();
+    let roots = mounts.iter().filter(|mount| mount.point == Path::new("/")).count();
+    proof.add("only_own_root", "root", roots == 1, (roots != 1).then(|| format!("{roots} mounts are at /")));
+    for (name, control, point) in [
+        ("read_only_root", "read-only-root", "/"),
+        ("read_only_settings", "proc", "/proc/sys"),
+        ("read_only_image", "root", "/usr"),
+    ] {
+        let at_point = mounts.iter().rfind(|mount| mount.point == Path::new(point));
+        // An image may have no /usr of its own.
+        let holds = at_point.map_or(point == "/usr", |mount| mount.read_only);
+        proof.add(name, control, holds, (!holds).then(|| format!("{point} can be written")));
+    }
+    let shared = mounts.iter().any(|mount| mount.shared);
+    proof.add(
+        "private_mounts",
+        "mounts",
+        !shared,
+        shared.then(|| "mounts are shared with the host".to_owned()),
+    );
+}
+
+/// A line of `mountinfo` (proc_pid_mountinfo(5)).
+struct Mount<'a> {
+    point: &'a Path,
+    read_only: bool,
+    shared: bool,
+}
+
+impl<'a> Mount<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let mut fields = line.split(' ').skip(4);
+        let point = Path::new(fields.next()?);
+        let read_only = fields.next()?.split(',').any(|option| option == "ro");
+        let shared = fields.take_while(|field| *field != "-").any(|field| field.starts_with("shared:"));
+        Some(Self { point, read_only, shared })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mounts_own_options_count_not_its_file_systems() {
+        let mount = Mount::read("36 35 98:0 /m /usr rw,noatime shared:1 - ext4 /dev/root ro,errors=continue")
+            .unwrap();
+        assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/usr"), false, true));
+        let mount = Mount::read("36 35 98:0 /m / ro,nosuid - tmpfs none rw,size=4k").unwrap();
+        assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/"), true, false));
+    }
+}
