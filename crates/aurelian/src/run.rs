@@ -26,7 +26,7 @@ use sandbox::{Sandbox, StartError, Supervisor, Usage};
 use sensor::Recorder;
 
 pub(crate) use calls_file::CallsError;
-pub(crate) use controls::host_controls;
+pub(crate) use controls::LANDLOCK_SCOPES;
 pub(crate) use keep::{KeepError, Kept};
 pub(crate) use record::RecordError;
 
@@ -97,7 +97,7 @@ fn tell(mut report: Report, outcome: Outcome, request: &Request, screen: &Screen
     report.filtered = outcome.filtered;
     report.is_of_a_file = request.is_of_a_file();
     if !request.quiet {
-        let width = operator::window_size(&io::stderr()).map_or(100, |size| usize::from(size.columns));
+        let width = operator::window_size(&io::stderr()).map_or(140, |size| usize::from(size.columns));
         let text = summary::text(&report, style::Paint::for_stderr(), Width(width));
         screen.note(style::for_stderr(text).trim_end());
     }

@@ -9,7 +9,7 @@ use sandbox::{CgroupKind, Setup, Supervisor};
 /// The namespaces of a sandbox. Without one of them it doesn't start.
 const NAMESPACES: [&str; 7] = ["user", "mount", "pid", "network", "ipc", "uts", "cgroup"];
 /// The version of Landlock that has all that is used: scopes for abstract sockets and signals (Linux 6.12).
-const LANDLOCK_SCOPES: u32 = 6;
+pub(crate) const LANDLOCK_SCOPES: u32 = 6;
 
 /// The first event of a run.
 pub(crate) fn run_started(
@@ -29,7 +29,7 @@ pub(crate) fn run_started(
 }
 
 /// The controls of the host.
-pub(crate) fn host_controls(supervisor: &Supervisor) -> HostControls {
+fn host_controls(supervisor: &Supervisor) -> HostControls {
     let host = supervisor.host();
     HostControls {
         kernel: host.kernel.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use policy::Policy;
@@ -108,9 +108,4 @@ fn image(name: &str) -> Result<Image, Failure> {
     let cache = Cache::default_dir().map_err(|error| wrong(&error))?;
     let image = oci::open(&reference, &Cache::at(cache)).map_err(|error| wrong(&error))?;
     Ok(image.into())
-}
-
-/// An argument as the sandbox takes it.
-pub(crate) fn os(text: &str) -> OsString {
-    OsString::from_vec(text.as_bytes().to_vec())
 }
