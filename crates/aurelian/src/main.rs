@@ -1,5 +1,36 @@
-//! placeholder
-#[allow(dead_code)]
+//! `aurelian`: the wall around an autonomous agent, as a program.
+//!
+//! One module per subcommand, and wiring only: what a policy is, how a sandbox stands and what is recorded is
+//! decided in their crates.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod doctor;
+mod events;
+mod failure;
+mod operator;
+mod policies;
+mod run;
+mod style;
+mod summary;
 mod terminal_guard;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    operator::tidy_up_on_panic();
+    operator::raise_open_files();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error),
+    };
+    let done = match cli.command {
+        cli::Command::Run(options) => run::run(*options),
+        cli::Command::Policy(action) => policies::run(&action),
+        cli::Command::Events(action) => events::run(&action),
+        cli::Command::Doctor(options) => doctor::run(options),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}

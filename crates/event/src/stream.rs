@@ -32,14 +32,14 @@ impl Sequence {
 
     /// The event that an observation is.
     pub fn stamp(&mut self, observation: Observation) -> Event {
-        let event = self.draft(observation);
+        let event = self.draft(observation, Timestamp::now());
         self.last = event.seq;
         event
     }
 
     /// The event that an observation would be, without using its number up.
-    fn draft(&self, observation: Observation) -> Event {
-        observation.stamped(self.last + 1, Timestamp::now(), self.run)
+    fn draft(&self, observation: Observation, time: Timestamp) -> Event {
+        observation.stamped(self.last + 1, time, self.run)
     }
 }
 
@@ -66,7 +66,15 @@ impl<W: Write> Stream<W> {
     /// # Errors
     /// The output failed, and this observation is lost. The loss is counted and will be said.
     pub fn record(&mut self, observation: Observation) -> io::Result<Event> {
-        let written = self.confess().and_then(|()| self.write(observation));
+        self.record_at(Timestamp::now(), observation)
+    }
+
+    /// Records an observation that was made at this time: for those who see on one thread and write on another.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub fn record_at(&mut self, time: Timestamp, observation: Observation) -> io::Result<Event> {
+        let written = self.confess().and_then(|()| self.write(time, observation));
         if written.is_err() {
             self.lost += 1;
         }
@@ -111,15 +119,15 @@ impl<W: Write> Stream<W> {
             source: "record".into(),
             reason: "events could not be written".into(),
         };
-        self.write(Observation::new(gap))?;
+        self.write(Timestamp::now(), Observation::new(gap))?;
         self.gaps += 1;
         self.lost = 0;
         Ok(())
     }
 
     /// Writes an observation; its number is used up only when that worked.
-    fn write(&mut self, observation: Observation) -> io::Result<Event> {
-        let event = self.sequence.draft(observation);
+    fn write(&mut self, time: Timestamp, observation: Observation) -> io::Result<Event> {
+        let event = self.sequence.draft(observation, time);
         self.writer.write(&event)?;
         self.sequence.last = event.seq;
         Ok(event)

@@ -49,6 +49,7 @@ mod notify;
 mod oversight;
 mod placeholder;
 mod plan;
+mod pool;
 mod population;
 mod proof;
 #[doc(hidden)]
@@ -71,6 +72,7 @@ pub use call::{Call, CallError, Ended};
 pub use cgroup::Kind as CgroupKind;
 pub use command::{Command, Stdio, WindowSize};
 pub use layout::LayoutError;
+pub use pool::Pool;
 pub use proof::Proof;
 pub use sandbox::{Sandbox, Usage};
 pub use start::{Setup, StartError};

@@ -80,4 +80,6 @@ const NAMES: &[(c_long, &str)] = &[
     (libc::SYS_creat, "creat"),
     (libc::SYS_open, "open"),
     (libc::SYS_openat, "openat"),
+    (libc::SYS_setrlimit, "setrlimit"),
+    (libc::SYS_prlimit64, "prlimit64"),
 ];

@@ -75,6 +75,10 @@ pub(crate) fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTre
     for (syscall, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
         set(&[syscall], mknod(mode));
     }
+    for (syscall, limit) in [(libc::SYS_setrlimit, 1), (libc::SYS_prlimit64, 2)] {
+        let resource = limit - 1;
+        set(&[syscall], keeping_core_limit(resource, limit));
+    }
     for (syscall, mode) in MODES {
         set(&[syscall], without_changing_users(mode));
     }
@@ -206,6 +210,13 @@ fn create_without_changing_users(flags: u32) -> Rule {
 /// Memory that no process's size shows: where nothing bounds it, nobody gets it.
 const UNOWNED_MEMORY: &[c_long] =
     &[libc::SYS_memfd_create, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_mq_open];
+
+/// The limit on core files stays as it is (see `layout`); reading it is free.
+fn keeping_core_limit(resource: u32, limit: u32) -> Rule {
+    let reads = vec![Condition { argument: limit, test: Test::IsNull }];
+    let changes = vec![is(resource, libc::RLIMIT_CORE.cast_signed())];
+    Rule { cases: vec![(reads, Action::Allow), (changes, Action::Ask)], otherwise: Action::Allow }
+}
 
 /// No device nodes: the kernel refuses them in a user namespace, and the attempt is worth knowing. Nor files that
 /// change users.
@@ -511,8 +522,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_ioprio_set,
     libc::SYS_getrusage,
     libc::SYS_getrlimit,
-    libc::SYS_setrlimit,
-    libc::SYS_prlimit64,
     libc::SYS_times,
     libc::SYS_getcpu,
     libc::SYS_arch_prctl,

@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The wall around an autonomous agent: it is confined, seen, and each thing it does is bound to the call that did it.
+#[derive(Debug, Parser)]
+#[command(name = "aurelian", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command, or several calls, in a sandbox
+    #[command(after_long_help = EXIT_CODES)]
+    Run(Box<RunOptions>),
+    /// Check and print policies
+    #[command(subcommand)]
+    Policy(PolicyAction),
+    /// Describe the events of a run
+    #[command(subcommand)]
+    Events(EventsAction),
+    /// Tell what this host gives to hold an agent with, and start a sandbox for real
+    Doctor(DoctorOptions),
+}
+
+const EXIT_CODES: &str = "\
+Exit code: the command's own, 128 and the number of the signal that killed it; 125 when something is wrong with the \
+options, the policy or the boundary, and nothing was started; 126 when the command can't be executed; 127 when it can't \
+be found. With --calls: 0 when every call ran, whatever its exit code, and 1 when one could not be started.";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// What is allowed (YAML); the default is `aurelian policy default`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The one folder that may be written, and its place inside; the default is the current folder, at its own place
+    #[arg(long, value_name = "DIR[:PATH]")]
+    pub(crate) workspace: Option<OsString>,
+    /// What the sandbox's root is made of: host, oci:DIR or oci-archive:FILE
+    #[arg(long, value_name = "IMAGE", default_value = "host")]
+    pub(crate) image: String,
+    /// Write the events to this file; `-` is stdout, and the command's own output then goes to stderr
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) events: Option<PathBuf>,
+    /// Without --events, keep them below this folder, as runs/RUN/events.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A label of the run, for its events; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = pair)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// A variable for the command's environment, on top of the policy's; may be repeated
+    #[arg(long = "env", value_name = "K=V", value_parser = pair)]
+    pub(crate) environment: Vec<(String, String)>,
+    /// Keep a copy of what was written outside the workspace in this folder, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep_scratch: Option<PathBuf>,
+    /// End the run after this time, such as 90s or 1h30m; replaces limits.time of the policy
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print no summary and no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print the summary as JSON on stdout; the command's own output then goes to stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Run the calls in this file, one JSON object a line, one after the other in one sandbox
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) calls: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present = "calls", conflicts_with = "calls")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyAction {
+    /// Check a policy; exit 125 and say where and why if it is wrong
+    Check {
+        /// The policy
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of policies, for editors
+    Schema,
+    /// Print the policy that holds when none is given, with comments
+    Default,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsAction {
+    /// Print the JSON Schema of an event line
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    policy::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(arguments: &[&str]) -> Result<RunOptions, clap::error::ErrorKind> {
+        let arguments = ["aurelian", "run"].iter().chain(arguments);
+        match Cli::try_parse_from(arguments).map_err(|error| error.kind())?.command {
+            Command::Run(options) => Ok(*options),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_command_is_the_commands() {
+        for arguments in [&["--quiet", "--", "make", "--json", "-j2"][..], &["-q", "make", "--json", "-j2"]] {
+            let options = run(arguments).unwrap();
+            assert_eq!((options.quiet, options.json), (true, false));
+            assert_eq!(options.command, ["make", "--json", "-j2"]);
+        }
+    }
+
+    #[test]
+    fn there_is_a_command_or_calls() {
+        assert!(run(&[]).is_err());
+        assert!(run(&["--calls", "c.jsonl", "true"]).is_err());
+        assert!(run(&["--calls", "c.jsonl"]).is_ok());
+    }
+
+    #[test]
+    fn pairs_and_times_are_checked() {
+        assert_eq!(run(&["--label", "a=b=c", "true"]).unwrap().labels, [("a".to_owned(), "b=c".to_owned())]);
+        assert!(run(&["--label", "=b", "true"]).is_err());
+        assert!(run(&["--timeout", "90", "true"]).is_err());
+        assert_eq!(run(&["--timeout", "1m30s", "true"]).unwrap().timeout, Some(Duration::from_secs(90)));
+    }
+}

@@ -1,0 +1,122 @@
+//! What went wrong before a command ran, as the operator reads it.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use event::Text;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use policy::PolicyError;
+use sandbox::{StartError, SupervisorError, WorkspaceError};
+use thiserror::Error;
+
+use crate::run::{CallsError, KeepError, RecordError};
+use crate::style;
+
+/// Nothing was started: the options, the policy or the boundary did not stand.
+pub(crate) const NOTHING_STARTED: u8 = 125;
+
+/// Why nothing ran, or why its result can't be given.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    /// The policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The image.
+    #[error("cannot use `{image}` as the image: {reason}")]
+    Image {
+        /// As it was named.
+        image: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file of calls.
+    #[error(transparent)]
+    Calls(#[from] CallsError),
+    /// Where the events go.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Where the scratch layer goes.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The supervisor.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// The boundary.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Something that any host gives.
+    #[error("cannot {what}: {source}")]
+    Host {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// Standard output is closed or full.
+    #[error("cannot write to stdout: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// Prints the failure, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            // Whoever closed stdout wanted no more of it.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Self::Policy(error) => explain(error),
+            other => complain(&chain(other)),
+        }
+        ExitCode::from(NOTHING_STARTED)
+    }
+}
+
+/// An error with its causes, each once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !message.contains(&reason) {
+            message = format!("{message}: {reason}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+/// Prints one line of what went wrong. Nothing in it can move the operator's terminal.
+pub(crate) fn complain(what: &dyn std::fmt::Display) {
+    let message = Text::from(what.to_string()).to_string();
+    let paint = style::Paint::for_stderr();
+    // If even stderr is gone, the exit code says it.
+    let _ = writeln!(io::stderr(), "aurelian: {} {message}", paint.bad("error:"));
+}
+
+/// Prints what is wrong with a policy, with the lines concerned.
+fn explain(error: &PolicyError) {
+    if error.problems().is_empty() {
+        return complain(error);
+    }
+    let paint = style::Paint::for_stderr();
+    let theme = match (paint.is_colourful(), io::stderr().is_terminal()) {
+        (true, _) => GraphicalTheme::unicode(),
+        (false, true) => GraphicalTheme::unicode_nocolor(),
+        (false, false) => GraphicalTheme::none(),
+    };
+    let mut report = String::new();
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    match handler.render_report(&mut report, error) {
+        Ok(()) => drop(write!(io::stderr(), "aurelian: {} {report}", paint.bad("error:"))),
+        Err(_) => complain(&format_args!("{error:#}")),
+    }
+}
+
+/// Prints what clap has to say: help and version are no failures.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    if asked { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_STARTED) }
+}

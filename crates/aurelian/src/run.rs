@@ -1,0 +1,111 @@
+//! `aurelian run`: a command, or calls from a file, in a sandbox.
+//!
+//! The order is what matters here. All that the operator asked for is checked first; then the record is opened, so that
+//! even a boundary that does not stand is on record; then the sandbox starts, and with it its proof; only then calls.
+//! At the end the agent is killed before its scratch layer is kept, and gone before the record is closed.
+
+mod calls;
+mod calls_file;
+mod controls;
+mod keep;
+mod live;
+mod record;
+mod relay;
+mod request;
+mod screen;
+mod session;
+mod terminal;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use event::fact::{BoundaryFailed, BoundaryProven};
+use event::{Observation, RunId};
+use sandbox::{Sandbox, StartError, Supervisor, Usage};
+use sensor::Recorder;
+
+pub(crate) use calls_file::CallsError;
+pub(crate) use controls::LANDLOCK_SCOPES;
+pub(crate) use keep::{KeepError, Kept};
+pub(crate) use record::RecordError;
+
+use crate::cli::RunOptions;
+use crate::failure::Failure;
+use crate::summary::{self, Report, Width};
+use crate::{operator, style};
+use calls::Outcome;
+use keep::Shelf;
+use record::{Record, Writable};
+use request::Request;
+use screen::Screen;
+
+pub(crate) fn run(options: RunOptions) -> Result<ExitCode, Failure> {
+    let host = |what| move |source| Failure::Host { what, source };
+    let signals = session::signals().map_err(host("handle signals"))?;
+    let supervisor = Supervisor::new()?;
+    let request = Request::check(options, supervisor.host())?;
+    let writable = Writable::new(request.setup.workspace.host(), request.setup.policy.filesystem().write());
+    let shelf = request.keep.as_deref().map(|path| Shelf::make(path, &writable)).transpose()?;
+    let run = RunId::new();
+    let record = Record::open(request.events.as_deref(), request.state.as_deref(), run, &writable)?;
+    let recorder = Recorder::new(run, Box::new(record.output)).map_err(host("start a thread"))?;
+    let started = controls::run_started(&request.setup, &request.image, &supervisor, request.labels.clone());
+    recorder.record(Observation::new(started));
+    let sandbox = start(&supervisor, &request, &recorder)?;
+    let screen = Screen::default();
+    let outcome = calls::perform(&sandbox, &request, &recorder, &screen, signals);
+    sandbox.kill();
+    let scratch_limit = request.setup.policy.limits().scratch().as_u64();
+    let kept = shelf.map(|shelf| shelf.fill(sandbox.scratch(), scratch_limit));
+    let usage = sandbox.end();
+    let mut report = Report::new(outcome.exit_code, recorder.finish(usage));
+    report.kept = kept;
+    report.events_file = record.path;
+    tell(report, outcome, &request, &screen)
+}
+
+/// Starts the sandbox, and takes down whether its boundary stands.
+fn start(supervisor: &Supervisor, request: &Request, recorder: &Arc<Recorder>) -> Result<Sandbox, Failure> {
+    match Sandbox::start(supervisor, &request.setup, Arc::clone(recorder) as _) {
+        Ok(sandbox) => {
+            let proof = sandbox.proof();
+            let fact = BoundaryProven { probes: proof.probes.clone(), duration_us: proof.duration_us };
+            recorder.record(Observation::new(fact));
+            Ok(sandbox)
+        }
+        Err(error) => {
+            recorder.record(Observation::new(boundary_failed(&error)));
+            recorder.finish(Usage::default());
+            Err(error.into())
+        }
+    }
+}
+
+fn boundary_failed(error: &StartError) -> BoundaryFailed {
+    let probes = match error {
+        StartError::Hole { proof, .. } => proof.probes.clone(),
+        _ => Vec::new(),
+    };
+    BoundaryFailed { control: error.control().to_owned().into(), reason: error.to_string().into(), probes }
+}
+
+/// Prints what the run comes to, and gives the exit code.
+fn tell(mut report: Report, outcome: Outcome, request: &Request, screen: &Screen) -> Result<ExitCode, Failure> {
+    report.ended_by_signal = outcome.ended_by_signal;
+    report.not_started = outcome.not_started;
+    report.filtered = outcome.filtered;
+    report.is_of_a_file = request.is_of_a_file();
+    if !request.quiet {
+        let width = operator::window_size(&io::stderr()).map_or(140, |size| usize::from(size.columns));
+        let text = summary::text(&report, style::Paint::for_stderr(), Width(width));
+        screen.note(style::for_stderr(text).trim_end());
+    }
+    if request.json {
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(ExitCode::from(report.exit_code))
+}

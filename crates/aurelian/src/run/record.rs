@@ -1,0 +1,196 @@
+//! Where the events of a run go.
+//!
+//! The record is kept where the agent can't write it: a file of events in the workspace, or in another folder that
+//! the policy lets the agent write, is refused. Places are compared by what they are (device and inode) and not
+//! by their names, so that a symbolic link or a bind mount leads to no way around.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use event::RunId;
+use rustix::fs::OFlags;
+use thiserror::Error;
+
+/// Why events can't be kept.
+#[derive(Debug, Error)]
+pub(crate) enum RecordError {
+    /// The agent could rewrite them.
+    #[error(
+        "cannot keep {what} in {path}: the agent may write {writable}; choose a place outside of it with {option}",
+        path = path.display(), writable = writable.display()
+    )]
+    Writable {
+        /// What was to be kept.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the agent may write.
+        writable: PathBuf,
+        /// What to change.
+        option: &'static str,
+    },
+    /// The host doesn't let us.
+    #[error("cannot keep the events in {path}; choose another place with --events or --state", path = path.display())]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// There is no default place.
+    #[error("cannot tell where to keep the events: HOME is not set; use --events FILE or --state DIR")]
+    NoPlace,
+}
+
+/// What the agent can write of the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Writable(Vec<PathBuf>);
+
+impl Writable {
+    pub(crate) fn new(workspace: &Path, granted: &[PathBuf]) -> Self {
+        Self(std::iter::once(workspace.to_owned()).chain(granted.iter().cloned()).collect())
+    }
+
+    /// Refuses a place that lies in what the agent can write.
+    pub(crate) fn refuse(&self, path: &Path, what: &'static str, option: &'static str) -> Result<(), RecordError> {
+        let place = existing(path);
+        let above: Vec<_> = place.ancestors().filter_map(identity).collect();
+        match self.0.iter().find(|writable| identity(writable).is_some_and(|place| above.contains(&place))) {
+            Some(writable) => {
+                Err(RecordError::Writable { what, path: path.to_owned(), writable: writable.clone(), option })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What exists of a path, without links: itself, or the deepest folder above it that is there.
+fn existing(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.ancestors().find_map(|part| part.canonicalize().ok()).unwrap_or_else(|| PathBuf::from("/"))
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// An open place for events.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) output: File,
+    /// The file, for the summary; none for stdout.
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl Record {
+    /// Opens the place that the options name, or the default one.
+    pub(crate) fn open(
+        events: Option<&Path>,
+        state: Option<&Path>,
+        run: RunId,
+        writable: &Writable,
+    ) -> Result<Self, RecordError> {
+        match events {
+            Some(path) if path == Path::new("-") => Self::stdout(),
+            Some(path) => {
+                writable.refuse(path, "the events", "--events")?;
+                let record = Self::file(path)?;
+                // A link that led nowhere until now leads to the file that was made.
+                let made = format!("/proc/self/fd/{}", record.output.as_raw_fd());
+                writable.refuse(&fs::read_link(made).unwrap_or_default(), "the events", "--events")?;
+                Ok(record)
+            }
+            None => Self::in_state(&state.map_or_else(default_state, |state| Ok(state.to_owned()))?, run, writable),
+        }
+    }
+
+    fn stdout() -> Result<Self, RecordError> {
+        let failed = |errno: rustix::io::Errno| RecordError::Unwritable { path: "-".into(), source: errno.into() };
+        let output = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3).map_err(failed)?;
+        Ok(Self { output: output.into(), path: None })
+    }
+
+    fn in_state(state: &Path, run: RunId, writable: &Writable) -> Result<Self, RecordError> {
+        writable.refuse(state, "the events", "--state")?;
+        let folder = state.join("runs").join(run.to_string());
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|source| RecordError::Unwritable { path: folder.clone(), source })?;
+        Self::file(&folder.join("events.jsonl"))
+    }
+
+    /// A file that exists is written anew: events are numbered from 1.
+    fn file(path: &Path) -> Result<Self, RecordError> {
+        let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlags::NOCTTY.bits() as i32);
+        let output = options.open(path).map_err(unwritable)?;
+        let path = std::path::absolute(path).map_err(unwritable)?;
+        Ok(Self { output, path: Some(path) })
+    }
+}
+
+/// The folder for what is kept between runs (XDG Base Directory Specification; FHS for root).
+fn default_state() -> Result<PathBuf, RecordError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/aurelian"));
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+    state.map(|state| state.join("aurelian")).ok_or(RecordError::NoPlace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_place_that_the_agent_can_write_is_refused_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path().join("ws");
+        fs::create_dir_all(workspace.join("sub")).unwrap();
+        symlink(workspace.join("sub"), folder.path().join("link")).unwrap();
+        let writable = Writable::new(&workspace, &[]);
+        for inside in ["ws/e.jsonl", "ws/sub/not/yet/e.jsonl", "link/e.jsonl", "ws/../ws/e.jsonl"] {
+            assert!(writable.refuse(&folder.path().join(inside), "the events", "--events").is_err(), "{inside}");
+        }
+        for outside in ["e.jsonl", "ws2/e.jsonl", "ws/../e.jsonl"] {
+            assert!(writable.refuse(&folder.path().join(outside), "the events", "--events").is_ok(), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_workspace_that_leads_out_is_taken_for_where_it_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let granted = folder.path().join("granted");
+        fs::write(&granted, "").unwrap();
+        let writable = Writable::new(&folder.path().join("ws"), std::slice::from_ref(&granted));
+        assert!(writable.refuse(&granted, "the events", "--events").is_err(), "a file that is granted");
+    }
+
+    #[test]
+    fn a_link_to_what_does_not_exist_yet_leads_to_no_way_around() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path().join("ws");
+        fs::create_dir(&workspace).unwrap();
+        symlink(workspace.join("new"), folder.path().join("events")).unwrap();
+        let writable = Writable::new(&workspace, &[]);
+        let record = Record::open(Some(&folder.path().join("events")), None, RunId::new(), &writable);
+        assert!(matches!(record, Err(RecordError::Writable { .. })));
+    }
+
+    #[test]
+    fn only_the_operator_can_read_the_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId::new();
+        let writable = Writable::new(Path::new("/nonexistent"), &[]);
+        let record = Record::open(None, Some(&folder.path().join("state")), run, &writable).unwrap();
+        let path = record.path.unwrap();
+        assert_eq!(path, folder.path().join(format!("state/runs/{run}/events.jsonl")));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+}

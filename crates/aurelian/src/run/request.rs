@@ -1,0 +1,111 @@
+//! What the operator asked for, checked.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use policy::Policy;
+use sandbox::host::Host;
+use sandbox::image::Image;
+use sandbox::image::oci::{self, Cache, OciReference};
+use sandbox::{Setup, Workspace};
+
+use super::calls_file::{self, CallLine};
+use super::screen::Stream;
+use crate::cli::RunOptions;
+use crate::failure::Failure;
+
+/// A run that may begin.
+pub(crate) struct Request {
+    pub(crate) setup: Setup,
+    /// The image as the operator named it.
+    pub(crate) image: String,
+    pub(crate) work: Work,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) events: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
+    pub(crate) quiet: bool,
+    pub(crate) json: bool,
+}
+
+/// What is to be run.
+pub(crate) enum Work {
+    /// A command of the operator's, with their streams.
+    Command(Vec<OsString>),
+    /// Calls from a file.
+    Calls(Vec<CallLine>),
+}
+
+impl Request {
+    pub(crate) fn check(options: RunOptions, host: &Host) -> Result<Self, Failure> {
+        let policy = policy(&options)?;
+        let work = match &options.calls {
+            Some(file) => Work::Calls(calls_file::read(file)?),
+            None => Work::Command(options.command),
+        };
+        let workspace = workspace(options.workspace.as_deref(), host)?;
+        let setup = Setup { policy, workspace, image: image(&options.image)? };
+        Ok(Self {
+            setup,
+            image: options.image,
+            work,
+            labels: options.labels.into_iter().collect(),
+            events: options.events,
+            state: options.state,
+            keep: options.keep_scratch,
+            quiet: options.quiet,
+            json: options.json,
+        })
+    }
+
+    /// Whether the calls came from a file.
+    pub(crate) fn is_of_a_file(&self) -> bool {
+        matches!(self.work, Work::Calls(_))
+    }
+
+    /// Where the output of commands goes: stdout, unless that is for machines.
+    pub(crate) fn output(&self) -> Stream {
+        let is_for_events = self.events.as_deref() == Some(Path::new("-"));
+        if self.json || is_for_events { Stream::Stderr } else { Stream::Stdout }
+    }
+}
+
+fn policy(options: &RunOptions) -> Result<Policy, Failure> {
+    let mut policy = match &options.policy {
+        Some(file) => Policy::load(file)?,
+        None => Policy::default(),
+    };
+    for (name, value) in &options.environment {
+        policy = policy.with_env(name, value)?;
+    }
+    match options.timeout {
+        Some(time) => Ok(policy.with_time_limit(time)?),
+        None => Ok(policy),
+    }
+}
+
+/// `DIR` or `DIR:PATH`. A folder whose own name has a colon is meant where there is one.
+fn workspace(option: Option<&OsStr>, host: &Host) -> Result<Workspace, Failure> {
+    let option = option.unwrap_or(OsStr::new("."));
+    let (folder, inside) = match option.as_bytes().windows(2).rposition(|bytes| bytes == b":/") {
+        Some(colon) if !Path::new(option).exists() => {
+            let (folder, inside) = option.as_bytes().split_at(colon);
+            (OsStr::from_bytes(folder), inside.get(1..).map(OsStr::from_bytes))
+        }
+        _ => (option, None),
+    };
+    Ok(Workspace::new(Path::new(folder), inside.map(Path::new), host.home.as_deref())?)
+}
+
+fn image(name: &str) -> Result<Image, Failure> {
+    if name == "host" {
+        return Ok(Image::Host);
+    }
+    let wrong = |error: &dyn std::error::Error| Failure::Image { image: name.to_owned(), reason: crate::failure::chain(error) };
+    let reference: OciReference = name.parse().map_err(|error| wrong(&error))?;
+    let cache = Cache::default_dir().map_err(|error| wrong(&error))?;
+    let image = oci::open(&reference, &Cache::at(cache)).map_err(|error| wrong(&error))?;
+    Ok(image.into())
+}

@@ -1,0 +1,146 @@
+//! The witness that keeps the record.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use event::fact::{Fact, Refused, Verdict};
+use event::{Cause, Observation, RunId};
+use sandbox::{Execution, Usage, Witness};
+
+use crate::queue::{End, Queue, What};
+use crate::scribe::{Output, Scribe};
+use crate::summary::Summary;
+
+/// Keeps the record of one run: give it to [`Sandbox::start`](sandbox::Sandbox::start) as the witness.
+#[derive(Debug)]
+pub struct Recorder {
+    run: RunId,
+    queue: Arc<Queue>,
+    counts: Counts,
+    scribe: Mutex<Option<JoinHandle<Summary>>>,
+}
+
+/// What can be told while the run goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Calls that were started.
+    pub calls: u64,
+    /// Attempts that were refused.
+    pub refused: u64,
+    /// Things that were not recorded, at least.
+    pub gaps: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    calls: AtomicU64,
+    refused: AtomicU64,
+    gaps: AtomicU64,
+}
+
+impl Recorder {
+    /// The writer needs little: it encodes one line at a time.
+    const STACK: usize = 256 * 1024;
+
+    /// Begins the record of a run on this output, one JSON object a line. Nothing else may be written to it.
+    ///
+    /// # Errors
+    /// The host gives no more threads.
+    pub fn new(run: RunId, output: Output) -> io::Result<Arc<Self>> {
+        let queue = Arc::new(Queue::default());
+        let scribe = Scribe::new(run, output);
+        let theirs = Arc::clone(&queue);
+        let thread = std::thread::Builder::new().name("record".into()).stack_size(Self::STACK);
+        let scribe = thread.spawn(move || scribe.run(&theirs))?;
+        Ok(Arc::new(Self { run, queue, counts: Counts::default(), scribe: Mutex::new(Some(scribe)) }))
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Takes something down that the program knows and the sandbox doesn't see, such as `run.started`.
+    pub fn record(&self, observation: Observation) {
+        self.counts.count(&observation.fact);
+        // Whoever waits for a call wants its record as well.
+        let urgent = matches!(observation.fact, Fact::CallEnded(_));
+        self.queue.push(What::Fact(Box::new(observation)), urgent);
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            calls: self.counts.calls.load(Ordering::Relaxed),
+            refused: self.counts.refused.load(Ordering::Relaxed),
+            gaps: self.counts.gaps.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes the last event, `run.ended`, waits until all is written, and sums the run up. Call it after
+    /// [`Sandbox::end`](sandbox::Sandbox::end), once: what is seen later is not taken, and a second summary is empty.
+    pub fn finish(&self, usage: Usage) -> Summary {
+        self.close(End::Finished(usage)).unwrap_or_else(|| nothing(self.run))
+    }
+
+    fn close(&self, end: End) -> Option<Summary> {
+        self.queue.close(end);
+        let scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        scribe.and_then(|scribe| scribe.join().ok())
+    }
+}
+
+impl Witness for Recorder {
+    fn see(&self, observation: Observation) {
+        self.record(observation);
+    }
+
+    fn execution(&self, cause: Cause, execution: Execution) {
+        self.queue.push(What::Execution(cause, Box::new(execution)), false);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.queue.is_ready()
+    }
+}
+
+impl Drop for Recorder {
+    /// What was seen is written, even where nobody asked for a summary.
+    fn drop(&mut self) {
+        drop(self.close(End::Abandoned));
+    }
+}
+
+impl Counts {
+    fn count(&self, fact: &Fact) {
+        let counter = match fact {
+            Fact::CallStarted(_) => &self.calls,
+            Fact::NetRefused(_) | Fact::SyscallRefused(_) => &self.refused,
+            Fact::TelemetryGap(_) => &self.gaps,
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The summary of a record that can't be had.
+fn nothing(run: RunId) -> Summary {
+    Summary {
+        run,
+        verdict: Verdict::Unproven,
+        proven: false,
+        events: 0,
+        refused: Refused::default(),
+        wall_us: 0,
+        cpu_us: None,
+        peak_memory_bytes: None,
+        calls: Vec::new(),
+        refused_outside_calls: Default::default(),
+        limits: Vec::new(),
+        planted: Vec::new(),
+        gaps: Vec::new(),
+        record_error: Some("the record was finished before".to_owned()),
+    }
+}
