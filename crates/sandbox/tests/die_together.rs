@@ -3,11 +3,14 @@
 //! The victim is this test's own program, executed again. All that comes of it is found by its `oom_score_adj`, which
 //! every descendant inherits, in whatever namespaces it is: the init, the janitor, a process that is not yet a call, and
 //! an agent's daemons.
+//!
+//! A namespace lives as long as a process is in it, has it open, or has it mounted. So when no process of the family and no
+//! new mount is left, neither is a namespace. To look for their numbers proves nothing: the kernel gives them out again
+//! at once, to the sandboxes of the tests beside these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -179,6 +182,21 @@ impl Victim {
     }
 }
 
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // What a failed test found must not stay on the machine.
+        for group in self.groups() {
+            for run in fs::read_dir(&group).into_iter().flatten().flatten() {
+                fs::read_dir(run.path()).into_iter().flatten().flatten().for_each(|call| drop(fs::remove_dir(call.path())));
+                let _ = fs::remove_dir(run.path());
+            }
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
 fn find_groups(folder: &Path, prefix: &str, depth: u32, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -195,11 +213,6 @@ fn processes() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The dead don't count: until the host's first process has looked at them, they still name their namespaces.
-fn living() -> Vec<u32> {
-    processes().filter(|pid| !is_dead(*pid)).collect()
-}
-
 /// Dead, and waiting for whoever has to look at it: on some machines that is a slow first process.
 fn is_dead(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -209,16 +222,6 @@ fn is_dead(pid: u32) -> bool {
 fn describe(pid: &u32) -> String {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default().replace('\0', " ");
     format!("{pid} {:?} {:?}", read("cmdline"), read("stat"))
-}
-
-/// The namespaces of these processes that aren't ours.
-fn namespaces(pids: &[u32]) -> BTreeSet<PathBuf> {
-    let of = |pid: &str| -> BTreeSet<PathBuf> {
-        let kinds = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
-        kinds.iter().filter_map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()).collect()
-    };
-    let own = of("self");
-    pids.iter().flat_map(|pid| of(&pid.to_string())).filter(|name| !own.contains(name)).collect()
 }
 
 fn mounts() -> usize {
@@ -235,13 +238,10 @@ fn kill_at_random(role: &str, rounds: u32, ready: bool, most_us: u64) {
             victim.wait_until_ready();
         }
         std::thread::sleep(moment(round, most_us));
-        let held = namespaces(&victim.family());
         victim.kill();
         let taken = victim.vanishes(true);
         worst = worst.max(taken);
         late += u32::from(taken > PROMISED);
-        let still = &namespaces(&living()) & &held;
-        assert!(still.is_empty(), "round {round}: namespaces are held: {still:?}");
     }
     assert_eq!(mounts(), before, "no mount is left on the host");
     assert!(late <= rounds / 50, "{late} of {rounds} took longer than {PROMISED:?}; the longest {worst:?}");
@@ -323,13 +323,10 @@ fn a_sandbox_that_ends_leaves_nothing_either() {
     let agent = stage.start_python("say('ready', 1); time.sleep(60)");
     agent.wait_for_word();
     let init = stage.sandbox.init_pid();
-    let held = namespaces(&[init]);
-    assert!(held.len() >= 6, "{held:?}");
     let Stage { sandbox, .. } = stage;
     sandbox.end();
     agent.wait();
-    let still = &namespaces(&living()) & &held;
-    assert!(still.is_empty() && is_dead(init) && mounts() == before, "{still:?}");
+    assert!(is_dead(init) && mounts() == before);
     let mut groups = Vec::new();
     find_groups(Path::new("/sys/fs/cgroup"), &format!("aurelian-{}-", std::process::id()), 5, &mut groups);
     let left: Vec<_> = groups.iter().map(|group| group.join("run-1")).filter(|group| group.exists()).collect();
