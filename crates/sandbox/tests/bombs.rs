@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use event::Fact;
 use event::fact::{EndReason, Limit};
 use sandbox::{CallError, Command, WindowSize};
-use support::{Ran, Stage, skip, supervisor};
+use support::{Ran, Stage, alone, skip, supervisor};
 
 /// Runs a bomb; meanwhile other sandboxes start, run a command and end. Then this one does, too.
 fn explode(stage: &Stage, bomb: &str) -> Ran {
@@ -437,6 +437,76 @@ fn a_flood_of_one_sandbox_does_not_starve_another() {
         assert!(began.elapsed() < Duration::from_secs(10));
     }
     call.wait().well();
+}
+
+/// Descriptors that this process has open.
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+// The supervisor holds something for each process and each connection that it waits for: an agent must not be able to
+// have it hold more than there is.
+#[test]
+fn executed_processes_do_not_use_up_the_supervisors_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const TEST: &str = "executed_processes_do_not_use_up_the_supervisors_descriptors";
+    if !alone(TEST, &[]) {
+        return;
+    }
+    let hard = getrlimit(Resource::Nofile).maximum;
+    // As a login shell has it, and less: the soft limit is ours to raise.
+    setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum: hard }).unwrap();
+    let stages: Vec<_> = (0..3).map(|_| Stage::with("limits: { pids: 200 }")).collect();
+    let calls: Vec<_> = stages
+        .iter()
+        .map(|stage| {
+            let call = stage.start_python(
+                "import subprocess\nheld = [subprocess.Popen(['sleep', '30']) for _ in range(150)]\nsay('ready', 1)\ntime.sleep(30)",
+            );
+            call.wait_for_word();
+            call
+        })
+        .collect();
+    Stage::new().shell("true").well();
+    for stage in &stages {
+        assert_eq!(stage.witness.gaps(), Vec::<String>::new());
+    }
+    calls.iter().for_each(|call| call.call.kill());
+}
+
+#[test]
+fn connections_that_nobody_takes_do_not_pile_up_in_the_supervisor() {
+    if !alone("connections_that_nobody_takes_do_not_pile_up_in_the_supervisor", &[]) {
+        return;
+    }
+    let stage = Stage::new();
+    stage.shell("true").well();
+    let before = open_files();
+    let agent = stage.start_python(
+        r#"
+listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen(0)
+to = listener.getsockname()
+first = socket.create_connection(to)
+for round in range(8):
+    child = os.fork()
+    if child == 0:
+        def wait(): socket.socket().connect(to)
+        for _ in range(60): threading.Thread(target=wait, daemon=True).start()
+        time.sleep(60)
+    time.sleep(0.3)
+    os.kill(child, 9); os.waitpid(child, 0)
+say("done", 1)
+time.sleep(60)
+"#,
+    );
+    agent.wait_for_word();
+    // Each of them is dead; what was begun for it must not stay until TCP gives up.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while open_files() > before + 40 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(open_files() <= before + 40, "{} descriptors, {before} before", open_files());
+    agent.call.kill();
 }
 
 #[test]

@@ -250,6 +250,14 @@ fn a_signal_goes_to_the_calls_own_group() {
     assert_eq!(two.wait().ended.exit_code, 137);
 }
 
+// Agents start a server in one call and stop it in another.
+#[test]
+fn a_call_may_signal_what_another_left() {
+    let stage = Stage::new();
+    stage.shell("(setsid sleep 300 </dev/null >/dev/null 2>&1 & echo $! > pid)").well();
+    stage.shell("kill $(cat pid) && while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done").well();
+}
+
 // The supervisor must not wait for what the agent can hold up: the first process of a new call is one that all
 // others may send signals to.
 #[test]

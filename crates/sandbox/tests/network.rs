@@ -187,6 +187,33 @@ fn two_sandboxes_do_not_hear_each_other() {
     listening.wait().well().assert_said(&[("heard", "open")]);
 }
 
+// connect(2): a socket that blocks waits for a full backlog; only one that doesn't is told `EAGAIN`.
+#[test]
+fn a_full_backlog_is_waited_for() {
+    let ran = Stage::new().python(
+        r#"
+server = socket.socket(socket.AF_UNIX); server.bind("/tmp/slow"); server.listen(1)
+tcp = socket.socket(); tcp.bind(("127.0.0.1", 0)); tcp.listen(1)
+def slow(listener):
+    time.sleep(0.5)
+    while True:
+        listener.accept()[0].close()
+for listener in (server, tcp):
+    threading.Thread(target=slow, args=(listener,), daemon=True).start()
+answers = []
+def ask(family, to):
+    with socket.socket(family) as s:
+        answers.append(attempt(s.connect, to))
+threads = [threading.Thread(target=ask, args=(socket.AF_UNIX, "/tmp/slow")) for _ in range(8)]
+threads += [threading.Thread(target=ask, args=(socket.AF_INET, tcp.getsockname())) for _ in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+say("answers", sorted(set(answers)))
+say("count", len(answers))
+"#,
+    );
+    ran.well().assert_said(&[("answers", "['open']"), ("count", "16")]);
+}
+
 #[test]
 fn there_is_one_interface_and_it_cannot_be_changed() {
     let ran = Stage::new().python(

@@ -104,6 +104,98 @@ say("worktree", attempt(write, ".git/config.worktree", f'[core]\n\tfsmonitor = "
     assert!(!executed, "`git status` on the host ran the agent's program; planted: {:?}; {status:?}", witness.planted());
 }
 
+// Git and editors save a file by putting another in its place; the kernel then takes away, in every namespace, what was
+// mounted there (`detach_mounts`, since Linux 3.18).
+#[test]
+fn protection_outlives_the_operators_own_changes() {
+    let stage = Stage::prepared("", with_protected);
+    for file in PROTECTED {
+        let (path, new) = (stage.workspace.join(file), stage.workspace.join("saved.new"));
+        fs::write(&new, "saved by the operator").unwrap();
+        fs::rename(&new, &path).unwrap();
+    }
+    let ran = stage.python(&format!(
+        "protected = {PROTECTED:?}\nfor path in protected: say(path, (attempt(write, path), attempt(os.replace, 'x', path))[0])"
+    ));
+    ran.well();
+    let Stage { sandbox, witness, workspace, .. } = &stage;
+    sandbox.kill();
+    let changed: Vec<_> = PROTECTED
+        .iter()
+        .filter(|file| fs::read_to_string(workspace.join(file)).unwrap() != "saved by the operator")
+        .filter(|file| !witness.planted().iter().any(|path| path.ends_with(**file)))
+        .collect();
+    assert!(changed.is_empty(), "changed by the agent: {changed:?}");
+}
+
+#[test]
+fn a_cover_outlives_the_operators_own_changes() {
+    let (folder, workspace) = canonical_tempdir();
+    fs::write(workspace.join(".env"), "old secret").unwrap();
+    let hide = format!("filesystem: {{ hide: ['{}/.env'] }}", workspace.display());
+    let stage = Stage::at(&hide, folder, workspace.clone());
+    stage.python("say('before', read('.env'))").well().assert_said(&[("before", "b''")]);
+    fs::write(workspace.join(".env.new"), "new secret").unwrap();
+    fs::rename(workspace.join(".env.new"), workspace.join(".env")).unwrap();
+    let ran = stage.python("say('after', attempt(read, '.env') == 'open' and read('.env'))").well();
+    assert!(!ran.said("after").contains("secret"), "what was hidden is seen: {}", ran.said("after"));
+}
+
+// Git looks into repositories within a repository (submodules), each with a configuration of its own.
+#[test]
+fn a_repository_within_the_repository_is_protected_or_told() {
+    const TEST: &str = "a_repository_within_the_repository_is_protected_or_told";
+    let stage = Stage::prepared("", |workspace| {
+        with_repository(workspace);
+        let sub = workspace.join("sub");
+        fs::create_dir(&sub).unwrap();
+        if with_repository(&sub) {
+            let git = |folder: &Path, line: &str| {
+                let identity = ["-c", "user.name=t", "-c", "user.email=t@test.invalid"];
+                let mut command = Command::new("git");
+                command.arg("-C").arg(folder).args(identity).args(line.split(' '));
+                assert!(command.output().unwrap().status.success(), "git {line}");
+            };
+            git(&sub, "commit -q --allow-empty -m first");
+            git(workspace, "add sub");
+        }
+    });
+    if !stage.workspace.join("sub/.git/config").exists() {
+        return skip(TEST, "git is not installed");
+    }
+    let ran = stage.python(
+        r#"
+here = os.getcwd()
+evil = f'[core]\n\trepositoryformatversion = 0\n\tfsmonitor = "touch {here}/executed; false"\n'.encode()
+say("config", attempt(write, "sub/.git/config", evil))
+"#,
+    );
+    ran.well();
+    let Stage { sandbox, witness, workspace, .. } = stage;
+    sandbox.end();
+    Command::new("git").arg("-C").arg(&workspace).arg("status").env("HOME", &workspace).output().unwrap();
+    let told = witness.planted();
+    let executed = workspace.join("executed").exists();
+    assert!(!executed || told.iter().any(|path| path.contains("sub/.git")), "run by `git status`, and not told: {told:?}");
+}
+
+#[test]
+fn git_works_inside_a_protected_repository() {
+    let stage = Stage::prepared("", |workspace| {
+        with_repository(workspace);
+    });
+    if !stage.workspace.join(".git/config").exists() {
+        return skip("git_works_inside_a_protected_repository", "git is not installed");
+    }
+    let git = "git -c user.name=t -c user.email=t@test.invalid -c safe.directory='*'";
+    stage.shell(&format!("set -e; echo x > file; {git} add file; {git} commit -qm first; {git} checkout -qb other; {git} status")).well();
+    let Stage { sandbox, workspace, _folder, .. } = stage;
+    sandbox.end();
+    let log = Command::new("git").arg("-C").arg(&workspace).args(["log", "--oneline", "other"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&log.stdout).contains("first"), "{log:?}");
+    assert!(!workspace.join(".git/commondir").exists(), "what was put there for the run is gone");
+}
+
 #[test]
 fn a_link_at_the_place_of_a_protected_file_does_not_lock_the_operator_out() {
     let (folder, workspace) = canonical_tempdir();

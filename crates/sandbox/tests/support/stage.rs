@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     pub(crate) witness: Arc<Collector>,
     pub(crate) workspace: PathBuf,
-    _folder: TempDir,
+    pub(crate) _folder: TempDir,
 }
 
 impl Stage {
