@@ -13,8 +13,19 @@ use support::{Stage, compile};
 
 /// How an actor of `agent/actors.c` tries to get away.
 const WAYS: [&str; 13] = [
-    "plain", "daemon", "chain", "orphans", "thread", "vfork", "vfork-exec", "clone-parent", "shared-files", "subreaper",
-    "forged", "thread-after-leader", "own-files",
+    "plain",
+    "daemon",
+    "chain",
+    "orphans",
+    "thread",
+    "vfork",
+    "vfork-exec",
+    "clone-parent",
+    "shared-files",
+    "subreaper",
+    "forged",
+    "thread-after-leader",
+    "own-files",
 ];
 
 fn stage_with_actors() -> Stage {
@@ -77,7 +88,9 @@ fn what_a_daemon_does_later_is_the_call_that_left_its_own() {
     assert_eq!(stage.witness.wait_for_refusal_at(4202), 2);
     assert_eq!(stage.witness.wait_for_refusal_at(4203), 5);
     let executed = stage.witness.executed();
-    let of = |port: &str| executed.iter().find(|(_, argv)| argv.last().is_some_and(|last| last == port)).unwrap().0;
+    let of = |port: &str| {
+        executed.iter().find(|(_, argv)| argv.last().is_some_and(|last| last == port)).unwrap().0
+    };
     assert_eq!((of("4202"), of("4203")), (2, 5), "so are the programs that it executes");
 }
 
@@ -121,18 +134,27 @@ os.wait()
     );
     let executed = stage.witness.executed();
     assert!(executed.iter().all(|(call, _)| *call == 1));
-    let argv: Vec<Vec<&str>> = executed.iter().map(|(_, argv)| argv.iter().map(String::as_str).collect()).collect();
+    let argv: Vec<Vec<&str>> =
+        executed.iter().map(|(_, argv)| argv.iter().map(String::as_str).collect()).collect();
     assert!(argv.contains(&vec!["./script", "one", "two words", "", "line\nbreak"]), "{argv:?}");
     assert!(argv.contains(&vec!["renamed", "x"]) && argv.contains(&vec!["by descriptor"]), "{argv:?}");
     assert!(!argv.iter().any(|argv| argv.contains(&"absent")), "what can't be executed wasn't");
     let executions = stage.witness.executions();
-    let told = |last: &str| executions.iter().find(|(_, e)| e.process.argv.as_ref().unwrap().last().unwrap() == &last.into());
+    let told = |last: &str| {
+        executions.iter().find(|(_, e)| e.process.argv.as_ref().unwrap().last().unwrap() == &last.into())
+    };
     let (_, script) = told("line\nbreak").unwrap();
     assert_eq!(script.interpreter.as_ref().map(ToString::to_string).as_deref(), Some("/bin/sh"));
     assert!(script.process.exe.as_ref().unwrap().to_string().ends_with("/script"), "{script:?}");
     let (_, renamed) = told("x").unwrap();
-    assert_eq!(renamed.process.exe.as_ref().unwrap().to_string(), std::fs::canonicalize("/bin/true").unwrap().to_str().unwrap());
-    let (_, bytes) = executions.iter().find(|(_, e)| e.process.argv.as_ref().unwrap().last().unwrap().as_bytes() == b"\xff\xfe").unwrap();
+    assert_eq!(
+        renamed.process.exe.as_ref().unwrap().to_string(),
+        std::fs::canonicalize("/bin/true").unwrap().to_str().unwrap()
+    );
+    let (_, bytes) = executions
+        .iter()
+        .find(|(_, e)| e.process.argv.as_ref().unwrap().last().unwrap().as_bytes() == b"\xff\xfe")
+        .unwrap();
     assert!(bytes.process.pid.is_some() && bytes.process.parent.is_some(), "{bytes:?}");
     let (_, fd) = told("by descriptor").unwrap();
     assert!(fd.process.exe.as_ref().unwrap().to_string().ends_with("/true"), "{fd:?}");
@@ -204,9 +226,14 @@ fn a_flood_of_attempts_is_told_to_the_last() {
 fn a_call_has_one_beginning_and_one_end_however_it_ends() {
     for round in 0..20 {
         let stage = Stage::new();
-        let long = stage.start_python("import subprocess; [subprocess.Popen(['sleep', '60']) for _ in range(3)]; time.sleep(60)");
+        let long = stage.start_python(
+            "import subprocess; [subprocess.Popen(['sleep', '60']) for _ in range(3)]; time.sleep(60)",
+        );
         let short = stage.start(&["/bin/true".to_owned()]);
-        let id = Command::new("/bin/sleep").arg("60").tool_call_id("toolu_1").timeout(Duration::from_millis(30 + round));
+        let id = Command::new("/bin/sleep")
+            .arg("60")
+            .tool_call_id("toolu_1")
+            .timeout(Duration::from_millis(30 + round));
         let timed = stage.start_command(id);
         if round % 2 == 0 {
             timed.wait();
@@ -216,7 +243,9 @@ fn a_call_has_one_beginning_and_one_end_however_it_ends() {
         let told = witness.seen().len();
         for call in 1..=3 {
             let count = |kind: &str| {
-                let of = |o: &&event::Observation| o.fact.kind() == kind && o.cause.as_ref().is_some_and(|c| c.call.number() == call);
+                let of = |o: &&event::Observation| {
+                    o.fact.kind() == kind && o.cause.as_ref().is_some_and(|c| c.call.number() == call)
+                };
                 witness.seen().iter().filter(of).count()
             };
             assert_eq!((count("call.started"), count("call.ended")), (1, 1), "call {call} of round {round}");
@@ -225,7 +254,11 @@ fn a_call_has_one_beginning_and_one_end_however_it_ends() {
         short.wait();
         std::thread::sleep(Duration::from_millis(5));
         assert_eq!(witness.seen().len(), told, "nothing is told after the end");
-        let named = witness.seen().iter().filter(|o| o.cause.as_ref().is_some_and(|c| c.tool_call_id == Some("toolu_1".into()))).count();
+        let named = witness
+            .seen()
+            .iter()
+            .filter(|o| o.cause.as_ref().is_some_and(|c| c.tool_call_id == Some("toolu_1".into())))
+            .count();
         assert!(named >= 2, "the caller's own id stands in the events");
     }
 }

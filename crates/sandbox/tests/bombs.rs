@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use event::Fact;
 use event::fact::{EndReason, Limit};
-use sandbox::{CallError, Command, WindowSize};
-use support::{Ran, Stage, alone, skip, supervisor};
+use sandbox::Command;
+use support::{Ran, Stage, skip, supervisor};
 
 /// Runs a bomb; meanwhile other sandboxes start, run a command and end. Then this one does, too.
 fn explode(stage: &Stage, bomb: &str) -> Ran {
@@ -26,7 +26,11 @@ fn explode(stage: &Stage, bomb: &str) -> Ran {
         other.shell("true").well();
         let Stage { sandbox, .. } = other;
         sandbox.end();
-        assert!(began.elapsed() < Duration::from_secs(20), "another sandbox lives its life: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "another sandbox lives its life: {:?}",
+            began.elapsed()
+        );
     }
     let ran = call.wait();
     assert_eq!(stage.witness.gaps(), Vec::<String>::new());
@@ -35,7 +39,9 @@ fn explode(stage: &Stage, bomb: &str) -> Ran {
 
 /// Waits until this limit was told.
 fn is_told(stage: &Stage, limit: Limit) -> bool {
-    stage.witness.wait_for(|observation| matches!(&observation.fact, Fact::LimitHit(hit) if hit.limit == limit))
+    stage
+        .witness
+        .wait_for(|observation| matches!(&observation.fact, Fact::LimitHit(hit) if hit.limit == limit))
 }
 
 /// The same for a limit that, without this control group, holds by refusing (`setrlimit(2)`), of which the kernel tells
@@ -102,7 +108,9 @@ time.sleep(1.2); os._exit(0)
 fn a_bomb_that_never_stops_forking_ends_with_its_call() {
     let stage = Stage::with("limits: { pids: 64 }");
     let call = stage.start_command(
-        Command::new("/bin/sh").args(["-c", "echo ready; bomb() { bomb | bomb & }; bomb; sleep 60"]).timeout(Duration::from_secs(2)),
+        Command::new("/bin/sh")
+            .args(["-c", "echo ready; bomb() { bomb | bomb & }; bomb; sleep 60"])
+            .timeout(Duration::from_secs(2)),
     );
     call.wait_for_word();
     let other = Stage::new();
@@ -136,7 +144,10 @@ fn assert_memory_is_bounded(test: &str, grow: &str) {
 
 #[test]
 fn a_memory_bomb_is_bounded() {
-    assert_memory_is_bounded("a_memory_bomb_is_bounded", "def grow(): held.append(bytearray(os.urandom(4096)) * 1024)");
+    assert_memory_is_bounded(
+        "a_memory_bomb_is_bounded",
+        "def grow(): held.append(bytearray(os.urandom(4096)) * 1024)",
+    );
 }
 
 #[test]
@@ -152,7 +163,10 @@ fn a_memory_bomb_of_many_processes_is_bounded() {
          for _ in range(16): killed += os.WIFSIGNALED(os.wait()[1])\n\
          say('killed', killed)",
     );
-    assert!(ran.ended.exit_code != 0 || ran.said("killed").parse::<u32>().unwrap() > 0, "256 MiB under a limit of 64");
+    assert!(
+        ran.ended.exit_code != 0 || ran.said("killed").parse::<u32>().unwrap() > 0,
+        "256 MiB under a limit of 64"
+    );
     assert!(is_told(&stage, Limit::Memory), "{:?}", stage.witness.limits_hit());
 }
 
@@ -243,7 +257,12 @@ say("written", written)
 "#,
     );
     let ran = ran.well();
-    ran.assert_said(&[("/tmp", "ENOSPC"), ("/dev/shm", "ENOSPC"), ("/run", "ENOSPC"), ("/var/tmp", "ENOSPC")]);
+    ran.assert_said(&[
+        ("/tmp", "ENOSPC"),
+        ("/dev/shm", "ENOSPC"),
+        ("/run", "ENOSPC"),
+        ("/var/tmp", "ENOSPC"),
+    ]);
     let written: u64 = ran.said("written").parse().unwrap();
     assert!(written <= 4 << 20, "{written}");
     assert!(is_told(&stage, Limit::Scratch), "{:?}", stage.witness.limits_hit());
@@ -304,57 +323,17 @@ s = socket.socket(socket.AF_UNIX)
 say("socket", attempt(s.connect, "absent"))
 "#,
     );
-    ran.well().assert_said(&[("error", "ENOSPC"), ("execute", "open"), ("relative", "ENOENT"), ("connect", "ENETUNREACH")]);
+    ran.well().assert_said(&[
+        ("error", "ENOSPC"),
+        ("execute", "open"),
+        ("relative", "ENOENT"),
+        ("connect", "ENETUNREACH"),
+    ]);
     assert_eq!(stage.witness.calls_refused_at(4501), [1]);
     let began = Instant::now();
     let Stage { sandbox, .. } = stage;
     sandbox.end();
     assert!(began.elapsed() < Duration::from_secs(20));
-}
-
-// Row "huge output".
-#[test]
-fn endless_output_ends_the_call() {
-    let stage = Stage::with("limits: { output: 256KiB }");
-    for line in ["yes", "yes >&2", "(yes & yes >&2)", "setsid yes & sleep 60"] {
-        let ran = stage.shell(line);
-        assert_eq!((ran.ended.exit_code, ran.ended.reason), (137, EndReason::Limit), "{line}");
-        assert!(ran.out.len() + ran.err.len() < 1 << 20, "{line}: {}", ran.out.len() + ran.err.len());
-    }
-    let hits = stage.witness.limits_hit();
-    assert_eq!(hits.iter().filter(|hit| **hit == Limit::Output).count(), 4, "each is told once: {hits:?}");
-    assert_eq!(stage.shell("echo fine").well().out, "fine\n");
-}
-
-#[test]
-fn endless_output_on_a_terminal_ends_the_call() {
-    use std::io::Read;
-    let stage = Stage::with("limits: { output: 64KiB }");
-    let command = Command::new("/usr/bin/yes").terminal(WindowSize { rows: 24, columns: 80 });
-    let call = stage.sandbox.call(command.timeout(Duration::from_secs(20))).unwrap();
-    let mut terminal = call.terminal.as_ref().unwrap();
-    let (mut read, mut part) = (0, [0; 4096]);
-    while let Ok(count @ 1..) = terminal.read(&mut part) {
-        read += count;
-        if read > 4 << 20 {
-            call.kill();
-        }
-    }
-    let ended = call.wait();
-    assert_eq!(ended.reason, EndReason::Limit, "after {read} bytes");
-    assert_eq!(stage.witness.limits_hit(), [Limit::Output]);
-}
-
-#[test]
-fn what_is_not_read_does_not_fill_memory() {
-    let stage = Stage::new();
-    let call = stage.sandbox.call(Command::new("/usr/bin/yes")).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    // Nobody reads: the agent waits in its pipe, as it would anywhere. The supervisor does not.
-    stage.shell("true").well();
-    assert!(call.ended().is_none());
-    call.kill();
-    assert_eq!(call.wait().reason, EndReason::Killed);
 }
 
 #[test]
@@ -384,8 +363,11 @@ say("many that fit", run(["numerous"] + ["z"] * 100000))
 
 fn ran_arguments(stage: &Stage, first: &str, count: u64) {
     let executions = stage.witness.executions();
-    let named = |e: &sandbox::Execution| e.process.argv.as_ref().is_some_and(|argv| argv.first() == Some(&first.into()));
-    let (_, execution) = executions.iter().find(|(_, e)| named(e)).unwrap_or_else(|| panic!("{first} is told"));
+    let named = |e: &sandbox::Execution| {
+        e.process.argv.as_ref().is_some_and(|argv| argv.first() == Some(&first.into()))
+    };
+    let (_, execution) =
+        executions.iter().find(|(_, e)| named(e)).unwrap_or_else(|| panic!("{first} is told"));
     let argv = execution.process.argv.as_ref().unwrap();
     let bytes: usize = argv.iter().map(|item| item.as_bytes().len()).sum();
     assert!(argv.len() <= event::Argv::MAX_ITEMS && bytes <= event::Argv::MAX_BYTES);
@@ -398,115 +380,16 @@ fn commands_that_are_too_large_are_errors() {
     let stage = Stage::new();
     let large = "x".repeat(4 << 20);
     let many = vec!["x"; 40_000];
-    for command in [Command::new("/bin/true").arg(&large), Command::new("/bin/true").args(&many), Command::new("/bin/true").env("A", &large)] {
+    for command in [
+        Command::new("/bin/true").arg(&large),
+        Command::new("/bin/true").args(&many),
+        Command::new("/bin/true").env("A", &large),
+    ] {
         if let Ok(call) = stage.sandbox.call(command) {
             assert_ne!(call.wait().exit_code, 0);
         }
     }
     stage.shell("true").well();
-}
-
-#[test]
-fn too_many_calls_are_an_error_and_then_it_goes_on() {
-    let stage = Stage::with("limits: { pids: 32 }");
-    let mut calls = Vec::new();
-    let error = loop {
-        match stage.sandbox.call(Command::new("/bin/sleep").arg("60")) {
-            Ok(call) => calls.push(call),
-            Err(error) => break error,
-        }
-        assert!(calls.len() < 64, "calls count as the processes that they are");
-    };
-    assert!(matches!(error, CallError::Refused { .. } | CallError::TooMany), "{error}");
-    assert!(calls.len() >= 20, "{}", calls.len());
-    calls.iter().for_each(sandbox::Call::kill);
-    calls.iter().for_each(|call| assert_eq!(call.wait().reason, EndReason::Killed));
-    stage.shell("true").well();
-}
-
-#[test]
-fn a_flood_of_one_sandbox_does_not_starve_another() {
-    let (loud, quiet) = (Stage::new(), Stage::new());
-    let source = "say('ready', 1)\ndef flood():\n    end = time.monotonic() + 3\n    while time.monotonic() < end: connect(4502)\n\
-                  [threading.Thread(target=flood).start() for _ in range(8)]";
-    let call = loud.start_python(source);
-    call.wait_for_word();
-    for _ in 0..10 {
-        let began = Instant::now();
-        quiet.shell("true").well();
-        assert!(began.elapsed() < Duration::from_secs(10));
-    }
-    call.wait().well();
-}
-
-/// Descriptors that this process has open.
-fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-// The supervisor holds something for each process and each connection that it waits for: an agent must not be able to
-// have it hold more than there is.
-#[test]
-fn executed_processes_do_not_use_up_the_supervisors_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const TEST: &str = "executed_processes_do_not_use_up_the_supervisors_descriptors";
-    if !alone(TEST, &[]) {
-        return;
-    }
-    let hard = getrlimit(Resource::Nofile).maximum;
-    // As a login shell has it, and less: the soft limit is ours to raise.
-    setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum: hard }).unwrap();
-    let stages: Vec<_> = (0..3).map(|_| Stage::with("limits: { pids: 200 }")).collect();
-    let calls: Vec<_> = stages
-        .iter()
-        .map(|stage| {
-            let call = stage.start_python(
-                "import subprocess\nheld = [subprocess.Popen(['sleep', '30']) for _ in range(150)]\nsay('ready', 1)\ntime.sleep(30)",
-            );
-            call.wait_for_word();
-            call
-        })
-        .collect();
-    Stage::new().shell("true").well();
-    for stage in &stages {
-        assert_eq!(stage.witness.gaps(), Vec::<String>::new());
-    }
-    calls.iter().for_each(|call| call.call.kill());
-}
-
-#[test]
-fn connections_that_nobody_takes_do_not_pile_up_in_the_supervisor() {
-    if !alone("connections_that_nobody_takes_do_not_pile_up_in_the_supervisor", &[]) {
-        return;
-    }
-    let stage = Stage::new();
-    stage.shell("true").well();
-    let before = open_files();
-    let agent = stage.start_python(
-        r#"
-listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen(0)
-to = listener.getsockname()
-first = socket.create_connection(to)
-for round in range(8):
-    child = os.fork()
-    if child == 0:
-        def wait(): socket.socket().connect(to)
-        for _ in range(60): threading.Thread(target=wait, daemon=True).start()
-        time.sleep(60)
-    time.sleep(0.3)
-    os.kill(child, 9); os.waitpid(child, 0)
-say("done", 1)
-time.sleep(60)
-"#,
-    );
-    agent.wait_for_word();
-    // Each of them is dead; what was begun for it must not stay until TCP gives up.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while open_files() > before + 40 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(open_files() <= before + 40, "{} descriptors, {before} before", open_files());
-    agent.call.kill();
 }
 
 #[test]

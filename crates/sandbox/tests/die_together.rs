@@ -103,7 +103,8 @@ fn freeze() {
 
 fn hold_many() {
     let stages: Vec<_> = (0..12).map(|_| Stage::with("limits: { pids: 8 }")).collect();
-    let calls: Vec<_> = stages.iter().map(|stage| stage.start(&["/bin/sleep".to_owned(), "60".to_owned()])).collect();
+    let calls: Vec<_> =
+        stages.iter().map(|stage| stage.start(&["/bin/sleep".to_owned(), "60".to_owned()])).collect();
     println!("ready");
     std::thread::sleep(Duration::from_secs(60));
     drop(calls);
@@ -152,7 +153,9 @@ impl Victim {
     }
 
     fn janitor(&self) -> Option<u32> {
-        let is_janitor = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"aurelian-janitor"));
+        let is_janitor = |pid: &u32| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"aurelian-janitor"))
+        };
         self.family().into_iter().find(is_janitor)
     }
 
@@ -169,7 +172,11 @@ impl Victim {
             if family.is_empty() && (groups.is_empty() || !groups_too) {
                 return began.elapsed();
             }
-            assert!(began.elapsed() < PATIENCE, "left behind: {:?}, {groups:?}", family.iter().map(describe).collect::<Vec<_>>());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "left behind: {:?}, {groups:?}",
+                family.iter().map(describe).collect::<Vec<_>>()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -189,7 +196,11 @@ impl Drop for Victim {
         // What a failed test found must not stay on the machine.
         for group in self.groups() {
             for run in fs::read_dir(&group).into_iter().flatten().flatten() {
-                fs::read_dir(run.path()).into_iter().flatten().flatten().for_each(|call| drop(fs::remove_dir(call.path())));
+                fs::read_dir(run.path())
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .for_each(|call| drop(fs::remove_dir(call.path())));
                 let _ = fs::remove_dir(run.path());
             }
             let _ = fs::remove_dir(group);
@@ -216,11 +227,13 @@ fn processes() -> impl Iterator<Item = u32> {
 /// Dead, and waiting for whoever has to look at it: on some machines that is a slow first process.
 fn is_dead(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_none_or(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X') | None))
+    stat.rsplit_once(')')
+        .is_none_or(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X') | None))
 }
 
 fn describe(pid: &u32) -> String {
-    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default().replace('\0', " ");
+    let read =
+        |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default().replace('\0', " ");
     format!("{pid} {:?} {:?}", read("cmdline"), read("stat"))
 }
 
@@ -294,7 +307,11 @@ fn without_its_janitor_processes_die_and_the_next_supervisor_cleans() {
     victim.kill();
     victim.vanishes(false);
     drop(Supervisor::new().unwrap());
-    assert_eq!(victim.groups(), Vec::<PathBuf>::new(), "what its janitor could not do, the next supervisor did");
+    assert_eq!(
+        victim.groups(),
+        Vec::<PathBuf>::new(),
+        "what its janitor could not do, the next supervisor did"
+    );
 }
 
 #[test]
@@ -329,7 +346,8 @@ fn a_sandbox_that_ends_leaves_nothing_either() {
     assert!(is_dead(init) && mounts() == before);
     let mut groups = Vec::new();
     find_groups(Path::new("/sys/fs/cgroup"), &format!("aurelian-{}-", std::process::id()), 5, &mut groups);
-    let left: Vec<_> = groups.iter().map(|group| group.join("run-1")).filter(|group| group.exists()).collect();
+    let left: Vec<_> =
+        groups.iter().map(|group| group.join("run-1")).filter(|group| group.exists()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

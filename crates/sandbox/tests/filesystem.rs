@@ -55,9 +55,21 @@ fn homes_hold_toolchains_and_no_credentials() {
     const TEST: &str = "homes_hold_toolchains_and_no_credentials";
     let (_folder, home) = canonical_tempdir();
     let secrets = [
-        ".ssh/id_ed25519", ".aws/credentials", ".cargo/credentials.toml", ".cargo/credentials", ".netrc",
-        ".docker/config.json", ".gnupg/private.key", ".config/gh/hosts.yml", ".kube/config", ".git-credentials",
-        ".pypirc", ".bash_history", ".npmrc", ".cargo/config.toml", "Documents/letter",
+        ".ssh/id_ed25519",
+        ".aws/credentials",
+        ".cargo/credentials.toml",
+        ".cargo/credentials",
+        ".netrc",
+        ".docker/config.json",
+        ".gnupg/private.key",
+        ".config/gh/hosts.yml",
+        ".kube/config",
+        ".git-credentials",
+        ".pypirc",
+        ".bash_history",
+        ".npmrc",
+        ".cargo/config.toml",
+        "Documents/letter",
     ];
     for secret in secrets {
         fs::create_dir_all(home.join(secret).parent().unwrap()).unwrap();
@@ -152,7 +164,11 @@ for exe in glob.glob("/proc/[0-9]*/exe"):
 "##,
     );
     let ran = ran.well();
-    ran.assert_said(&[("self", "ETXTBSY|EROFS|EACCES"), ("init", "EACCES|EPERM"), ("init_read", "EACCES|EPERM")]);
+    ran.assert_said(&[
+        ("self", "ETXTBSY|EROFS|EACCES"),
+        ("init", "EACCES|EPERM"),
+        ("init_read", "EACCES|EPERM"),
+    ]);
     assert!(!ran.all_said().values().any(|answer| *answer == "open"), "{ran:?}");
     assert_eq!(fs::read("/bin/sh").unwrap(), before);
     assert_eq!(stage.shell("echo runs=yes").well().said("runs"), "yes", "another call starts as before");
@@ -280,7 +296,10 @@ say("through", attempt(read, "/proc/self/cwd/secrets/key"))
     let ran = ran.well();
     ran.assert_said(&[("folder", "[]"), ("file", "b''"), ("write", no), ("plant", no), ("remove", no)]);
     ran.assert_said(&[("move", no), ("link", no), ("through", "ENOENT")]);
-    assert_eq!((stage.host_reads("token"), stage.host_reads("secrets/key")), (b"token".into(), b"key".into()));
+    assert_eq!(
+        (stage.host_reads("token"), stage.host_reads("secrets/key")),
+        (b"token".into(), b"key".into())
+    );
 }
 
 #[test]
@@ -320,7 +339,13 @@ say("out", attempt(read, "out"))
         data.display()
     ));
     let no = "EROFS|EACCES|EPERM";
-    ran.well().assert_said(&[("read", "b'data'"), ("write", no), ("create", no), ("remove", no), ("out", ABSENT)]);
+    ran.well().assert_said(&[
+        ("read", "b'data'"),
+        ("write", no),
+        ("create", no),
+        ("remove", no),
+        ("out", ABSENT),
+    ]);
 }
 
 #[test]

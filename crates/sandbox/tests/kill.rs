@@ -55,7 +55,9 @@ say("ready", "yes")
 
 /// What the daemons of this name have counted to.
 fn count(workspace: &Path, name: &str) -> Vec<u64> {
-    (0..3).filter_map(|i| fs::read_to_string(workspace.join(format!("{name}-{i}"))).ok()?.parse().ok()).collect()
+    (0..3)
+        .filter_map(|i| fs::read_to_string(workspace.join(format!("{name}-{i}"))).ok()?.parse().ok())
+        .collect()
 }
 
 fn beats(workspace: &Path, name: &str) -> bool {
@@ -115,7 +117,8 @@ fn a_timeout_kills_what_the_call_has_started() {
 #[test]
 fn killing_the_sandbox_kills_everything_and_can_be_repeated() {
     let stage = Stage::new();
-    let calls: Vec<_> = (0..4).map(|i| stage.start_python(&(daemon(&format!("d{i}")) + "time.sleep(60)\n"))).collect();
+    let calls: Vec<_> =
+        (0..4).map(|i| stage.start_python(&(daemon(&format!("d{i}")) + "time.sleep(60)\n"))).collect();
     calls.iter().for_each(support::Background::wait_for_word);
     let init = stage.sandbox.init_pid();
     std::thread::scope(|scope| {

@@ -19,7 +19,14 @@ fn every_way_out_is_refused_at_once_and_told() {
     let stage = Stage::new();
     let ran = stage.python(include_str!("agent/outside.py")).well();
     let answers = [
-        "ENETUNREACH", "EPERM", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "ENODEV", "EACCES", "no such name",
+        "ENETUNREACH",
+        "EPERM",
+        "EAFNOSUPPORT",
+        "EPROTONOSUPPORT",
+        "ESOCKTNOSUPPORT",
+        "ENODEV",
+        "EACCES",
+        "no such name",
     ];
     ran.assert_all(ran.all_said().len(), &answers);
     assert!(ran.all_said().len() >= 66, "all were tried: {}", ran.all_said().len());
@@ -29,10 +36,21 @@ fn every_way_out_is_refused_at_once_and_told() {
     assert!(silent.is_empty(), "refused without a word: {silent:?}");
     assert_eq!(stage.witness.gaps(), Vec::<String>::new());
     let of = |wanted: Family| told.iter().filter(|(_, refused)| refused.family == wanted).count();
-    for family in [Family::Inet, Family::Inet6, Family::Packet, Family::Vsock, Family::Alg, Family::Netlink, Family::Unix] {
+    for family in [
+        Family::Inet,
+        Family::Inet6,
+        Family::Packet,
+        Family::Vsock,
+        Family::Alg,
+        Family::Netlink,
+        Family::Unix,
+    ] {
         assert!(of(family.clone()) > 0, "{family:?} is told");
     }
-    assert!(told.iter().any(|(_, r)| r.socket_type == SocketType::Raw && r.protocol == Some(1)), "ICMP is told as such");
+    assert!(
+        told.iter().any(|(_, r)| r.socket_type == SocketType::Raw && r.protocol == Some(1)),
+        "ICMP is told as such"
+    );
     assert!(told.iter().any(|(_, r)| r.protocol == Some(262)), "MPTCP is told as such");
 }
 
@@ -42,15 +60,33 @@ fn untold(_: &Ran, stage: &Stage) -> BTreeSet<&'static str> {
         .witness
         .refused_network()
         .into_iter()
-        .filter_map(|(_, refused)| refused.destination.map(|to| (refused.syscall.to_string(), to.address.to_string())))
+        .filter_map(|(_, refused)| {
+            refused.destination.map(|to| (refused.syscall.to_string(), to.address.to_string()))
+        })
         .collect();
     let expected = [
-        ("connect", "192.0.2.1"), ("connect", "2001:db8::1"), ("connect", "169.254.169.254"), ("connect", "10.0.0.1"),
-        ("connect", "::ffff:192.0.2.1"), ("connect", "fe80::1"), ("connect", "224.0.0.1"), ("connect", "255.255.255.255"),
-        ("sendto", "192.0.2.1"), ("sendmsg", "192.0.2.1"), ("sendmmsg", "192.0.2.1"), ("sendto", "2001:db8::1"),
-        ("sendto", "::ffff:192.0.2.1"), ("sendto", "239.255.255.250"), ("sendto", "255.255.255.255"), ("sendto", "8.8.8.8"),
+        ("connect", "192.0.2.1"),
+        ("connect", "2001:db8::1"),
+        ("connect", "169.254.169.254"),
+        ("connect", "10.0.0.1"),
+        ("connect", "::ffff:192.0.2.1"),
+        ("connect", "fe80::1"),
+        ("connect", "224.0.0.1"),
+        ("connect", "255.255.255.255"),
+        ("sendto", "192.0.2.1"),
+        ("sendmsg", "192.0.2.1"),
+        ("sendmmsg", "192.0.2.1"),
+        ("sendto", "2001:db8::1"),
+        ("sendto", "::ffff:192.0.2.1"),
+        ("sendto", "239.255.255.250"),
+        ("sendto", "255.255.255.255"),
+        ("sendto", "8.8.8.8"),
     ];
-    expected.into_iter().filter(|(call, to)| !told.contains(&((*call).into(), (*to).into()))).map(|(_, to)| to).collect()
+    expected
+        .into_iter()
+        .filter(|(call, to)| !told.contains(&((*call).into(), (*to).into())))
+        .map(|(_, to)| to)
+        .collect()
 }
 
 #[test]
@@ -80,15 +116,22 @@ fn is_fine(key: &str, answer: &str) -> bool {
 #[test]
 fn the_user_on_the_far_side_of_a_local_socket_is_known() {
     let ran = Stage::new().python(include_str!("agent/loopback.py")).well();
-    let wrong: Vec<_> =
-        ran.all_said().into_iter().filter(|(key, is)| key.starts_with("credentials") && *is != "True").collect();
+    let wrong: Vec<_> = ran
+        .all_said()
+        .into_iter()
+        .filter(|(key, is)| key.starts_with("credentials") && *is != "True")
+        .collect();
     assert!(wrong.is_empty(), "SO_PEERCRED names the user who connected: {wrong:?}");
 }
 
 /// Asserts that nobody has knocked.
 fn assert_untouched(listener: &UnixListener) {
     listener.set_nonblocking(true).unwrap();
-    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody connected to the host's socket");
+    assert_eq!(
+        listener.accept().unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "nobody connected to the host's socket"
+    );
 }
 
 // Row "AF_UNIX sockets, abstract sockets or D-Bus lead out" (nono #1089, GHSA-27vp-2mmc-vmh3).
@@ -136,7 +179,8 @@ with socket.socket() as s:
     say("tcp", attempt(s.connect, ("127.0.0.1", port)))
 "#
     ));
-    let refused = ["ECONNREFUSED", "EXDEV", "ELOOP", "EISCONN", "EOPNOTSUPP", "EPROTOTYPE", "EACCES", "ENOENT"];
+    let refused =
+        ["ECONNREFUSED", "EXDEV", "ELOOP", "EISCONN", "EOPNOTSUPP", "EPROTOTYPE", "EACCES", "ENOENT"];
     ran.well().assert_all(17, &refused);
     for listener in [&abstracted, &near, &far] {
         assert_untouched(listener);
@@ -146,7 +190,8 @@ with socket.socket() as s:
     tcp.set_nonblocking(true).unwrap();
     assert!(tcp.accept().is_err(), "the host's loopback is another");
     let told = stage.witness.refused_network();
-    let near = told.iter().filter(|(_, refused)| refused.family == Family::Unix && refused.syscall == "connect");
+    let near =
+        told.iter().filter(|(_, refused)| refused.family == Family::Unix && refused.syscall == "connect");
     assert!(near.count() >= 4, "sockets that lead to the host are told: {told:?}");
 }
 
@@ -166,7 +211,11 @@ fn no_race_leads_to_a_socket_of_the_host() {
         assert_eq!(ran.said(&format!("{race} reached")), "0", "{}", ran.out);
     }
     let own: u32 = ran.said("own reached").parse().unwrap();
-    assert!(own > 0, "the races were real: connections to the sandbox's own socket came through: {}", ran.out);
+    assert!(
+        own > 0,
+        "the races were real: connections to the sandbox's own socket came through: {}",
+        ran.out
+    );
 }
 
 #[test]
@@ -239,6 +288,11 @@ say("new route", netlink(24, struct.pack("BBBBBBBBI", 2, 0, 0, 0, 254, 3, 0, 1, 
 "#,
     );
     let ran = ran.well();
-    ran.assert_said(&[("interfaces", "['lo']"), ("link", "EPERM"), ("new address", "EPERM"), ("new route", "EPERM")]);
+    ran.assert_said(&[
+        ("interfaces", "['lo']"),
+        ("link", "EPERM"),
+        ("new address", "EPERM"),
+        ("new route", "EPERM"),
+    ]);
     ran.assert_said(&[("flags", "EPERM"), ("address", "EPERM"), ("route", "EPERM")]);
 }

@@ -121,7 +121,13 @@ fn descriptors_of_the_operator_that_survive_execution_do_not_get_in() {
 #[test]
 fn the_environment_is_what_the_policy_says() {
     const TEST: &str = "the_environment_is_what_the_policy_says";
-    let secrets = ["AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "LD_PRELOAD_X", "GITHUB_TOKEN"];
+    let secrets = [
+        "AWS_SECRET_ACCESS_KEY",
+        "SSH_AUTH_SOCK",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "LD_PRELOAD_X",
+        "GITHUB_TOKEN",
+    ];
     let mut variables: Vec<_> = secrets.iter().map(|name| (*name, OsStr::new("planted"))).collect();
     variables.extend([("PASSED", OsStr::new("passed")), ("TERM", OsStr::new("host-term"))]);
     if !alone(TEST, &variables) {
@@ -328,11 +334,14 @@ for key, value in out:
     let _ = file.read_to_end(&mut out);
     let out = String::from_utf8_lossy(&out).replace('\r', "");
     assert_eq!(call.wait().exit_code, 0, "{out}");
-    for line in ["tty=/dev/pts/0", "isatty=True", "controlling=open", "size=(100, 30)", "type=EPERM", "console=EPERM"] {
+    for line in
+        ["tty=/dev/pts/0", "isatty=True", "controlling=open", "size=(100, 30)", "type=EPERM", "console=EPERM"]
+    {
         assert!(out.lines().any(|said| said == line), "{line}: {out}");
     }
     assert!(out.contains("foreign=[]"), "{out}");
-    let told: Vec<_> = stage.witness.refused_syscalls().into_iter().map(|(_, refused)| refused.syscall).collect();
+    let told: Vec<_> =
+        stage.witness.refused_syscalls().into_iter().map(|(_, refused)| refused.syscall).collect();
     assert_eq!(told, ["ioctl", "ioctl"]);
 }
 

@@ -16,13 +16,15 @@ use support::{Collector, Ran, Stage, alone, canonical_tempdir, policy, python, s
 fn start_at(host: &Path, inside: &Path, sections: &str) -> Sandbox {
     let workspace = Workspace::new(host, Some(inside), None).unwrap();
     let setup = Setup { policy: policy(sections), workspace, image: Image::Host };
-    Sandbox::start(supervisor(), &setup, Arc::<Collector>::default()).unwrap_or_else(|error| panic!("{error}"))
+    Sandbox::start(supervisor(), &setup, Arc::<Collector>::default())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn run(sandbox: &Sandbox, source: &str) -> Ran {
     use std::io::Read;
     let source = python(source);
-    let mut call = sandbox.call(Command::new(&source[0]).args(&source[1..]).timeout(Duration::from_secs(60))).unwrap();
+    let mut call =
+        sandbox.call(Command::new(&source[0]).args(&source[1..]).timeout(Duration::from_secs(60))).unwrap();
     let (mut out, mut err) = (String::new(), String::new());
     call.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     call.stderr.take().unwrap().read_to_string(&mut err).unwrap();
@@ -37,7 +39,8 @@ fn a_grant_around_the_workspace_is_no_back_door_to_it() {
     fs::write(project.join(".git/config"), "operator").unwrap();
     fs::write(project.join("token"), "secret").unwrap();
     let all = folder.join("all");
-    let sections = format!("filesystem: {{ write: ['{}'], hide: ['{}/token'] }}", all.display(), project.display());
+    let sections =
+        format!("filesystem: {{ write: ['{}'], hide: ['{}/token'] }}", all.display(), project.display());
     for inside in [Path::new("/workspace"), project.as_path()] {
         let sandbox = start_at(&project, inside, &sections);
         let ran = run(
@@ -66,7 +69,11 @@ fn a_granted_repository_is_protected_as_the_workspace_is() {
         fs::write(folder.join(file), "operator").unwrap();
     }
     let stage = Stage::with(&format!("filesystem: {{ write: ['{}'] }}", folder.display()));
-    stage.python(&format!("os.chdir({folder:?})\nfor p in ('.git/config', '.envrc', '.git/hooks/x'): attempt(write, p)")).well();
+    stage
+        .python(&format!(
+            "os.chdir({folder:?})\nfor p in ('.git/config', '.envrc', '.git/hooks/x'): attempt(write, p)"
+        ))
+        .well();
     for file in [".git/config", ".envrc"] {
         assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), "operator", "{file}");
     }
@@ -133,13 +140,16 @@ fn sandboxes_of_a_pool_are_strangers() {
     let (_folder, folder) = canonical_tempdir();
     let pool = pool_of(&folder, 3);
     let witnesses: Vec<_> = (0..5).map(|_| Arc::new(Collector::default())).collect();
-    let taken: Vec<_> = witnesses.iter().map(|witness| pool.take(Arc::clone(witness) as Arc<_>).unwrap()).collect();
+    let taken: Vec<_> =
+        witnesses.iter().map(|witness| pool.take(Arc::clone(witness) as Arc<_>).unwrap()).collect();
     for (i, sandbox) in taken.iter().enumerate() {
-        let source = format!("say('mark', os.path.exists('/tmp/mark')); write('/tmp/mark'); connect({})", 4800 + i);
+        let source =
+            format!("say('mark', os.path.exists('/tmp/mark')); write('/tmp/mark'); connect({})", 4800 + i);
         run(sandbox, &source).well().assert_said(&[("mark", "False")]);
     }
     for (i, witness) in witnesses.iter().enumerate() {
-        let ports: Vec<_> = witness.refused_network().into_iter().filter_map(|(_, r)| r.destination?.port).collect();
+        let ports: Vec<_> =
+            witness.refused_network().into_iter().filter_map(|(_, r)| r.destination?.port).collect();
         assert_eq!(ports, [4800 + i as u16], "each witness is told of its own");
     }
     let inits: Vec<_> = taken.iter().map(Sandbox::init_pid).collect();
@@ -169,7 +179,11 @@ fn a_prepared_sandbox_protects_what_is_there_when_it_is_taken() {
     fs::rename(folder.join("saved"), folder.join(".envrc")).unwrap();
     let second = pool.take(Arc::<Collector>::default()).unwrap();
     run(&second, "attempt(write, '.envrc')").well();
-    assert_eq!(fs::read_to_string(folder.join(".envrc")).unwrap(), "saved", "a file that took another's place is protected");
+    assert_eq!(
+        fs::read_to_string(folder.join(".envrc")).unwrap(),
+        "saved",
+        "a file that took another's place is protected"
+    );
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn io_uring_does_not_exist_and_is_told() {
          say('nothing', 'ENOSYS')",
     );
     ran.well().assert_all(4, &["ENOSYS"]);
-    let told: Vec<_> = stage.witness.refused_syscalls().into_iter().map(|(_, refused)| refused.syscall).collect();
+    let told: Vec<_> =
+        stage.witness.refused_syscalls().into_iter().map(|(_, refused)| refused.syscall).collect();
     assert_eq!(told, ["io_uring_setup", "io_uring_enter", "io_uring_register"]);
 }
 
@@ -105,7 +106,11 @@ fn other_system_call_interfaces_do_not_exist() {
     ran.assert_all(28, &[ENOSYS, NO_GATE]);
     let told = stage.witness.refused_syscalls();
     let of = |arch: Arch| told.iter().filter(|(_, refused)| refused.arch == arch).count();
-    assert_eq!((of(Arch::X32), of(Arch::I386)), (14, if has_gate { 14 } else { 0 }), "each attempt is told: {told:?}");
+    assert_eq!(
+        (of(Arch::X32), of(Arch::I386)),
+        (14, if has_gate { 14 } else { 0 }),
+        "each attempt is told: {told:?}"
+    );
 }
 
 #[test]

@@ -82,7 +82,11 @@ run("deep name", lambda a: os.execvp("program", a) if os.environ.__setitem__("PA
     let names: Vec<_> = said.iter().filter(|(_, how)| **how == "ran").map(|(name, _)| *name).collect();
     assert!(names.len() >= 18, "most of these ways exist: {said:?}");
     let executed = stage.witness.executed();
-    let told = |name: &str| executed.iter().any(|(call, argv)| *call == ran.call && argv.first().is_some_and(|first| first == name));
+    let told = |name: &str| {
+        executed
+            .iter()
+            .any(|(call, argv)| *call == ran.call && argv.first().is_some_and(|first| first == name))
+    };
     let unseen: Vec<_> = names.into_iter().filter(|name| !told(name)).collect();
     let gaps = stage.witness.gaps();
     assert!(unseen.len() <= gaps.len(), "executed, and nobody was told: {unseen:?}; gaps: {gaps:?}");
@@ -104,12 +108,19 @@ int main(void) { int fd = open("count-" NAME, O_CREAT | O_WRONLY | O_APPEND, 064
         }
         let inode = std::fs::metadata(stage.workspace.join("other")).unwrap().ino();
         stage.run(&["./race".into(), how.into(), "400".into()]).well();
-        let really = |name: &str| std::fs::metadata(stage.workspace.join(format!("count-{name}"))).map_or(0, |file| file.len() as usize);
+        let really = |name: &str| {
+            std::fs::metadata(stage.workspace.join(format!("count-{name}")))
+                .map_or(0, |file| file.len() as usize)
+        };
         let executions = stage.witness.executions();
         let told = executions.iter().filter(|(_, execution)| execution.file.inode == inode).count();
         let gaps = stage.witness.gaps().len();
         assert!(really("other") > 0, "{how}: the race is one");
-        assert!(really("other") <= told + gaps, "{how}: ran {} times, told {told} times, {gaps} gaps", really("other"));
+        assert!(
+            really("other") <= told + gaps,
+            "{how}: ran {} times, told {told} times, {gaps} gaps",
+            really("other")
+        );
     }
 }
 
@@ -157,11 +168,16 @@ impl Witness for Slow {
 #[test]
 fn a_slow_witness_slows_the_agent_and_loses_nothing() {
     let (_folder, workspace) = canonical_tempdir();
-    let setup = Setup { policy: policy(""), workspace: Workspace::new(&workspace, None, None).unwrap(), image: Image::Host };
+    let setup = Setup {
+        policy: policy(""),
+        workspace: Workspace::new(&workspace, None, None).unwrap(),
+        image: Image::Host,
+    };
     let witness = Arc::new(Slow::default());
     let sandbox = Sandbox::start(supervisor(), &setup, Arc::clone(&witness) as Arc<_>).unwrap();
     let source = support::python("for _ in range(500): connect(4703)");
-    let call = sandbox.call(Command::new(&source[0]).args(&source[1..]).timeout(Duration::from_secs(60))).unwrap();
+    let call =
+        sandbox.call(Command::new(&source[0]).args(&source[1..]).timeout(Duration::from_secs(60))).unwrap();
     while witness.seen.load(Ordering::SeqCst) < 20 {
         std::thread::yield_now();
     }

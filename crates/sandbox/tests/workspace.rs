@@ -14,8 +14,14 @@ use sandbox::{Sandbox, Setup, Workspace};
 use support::{Collector, Stage, canonical_tempdir, is_root, policy, skip, supervisor};
 
 /// Files that the operator's git, shell and editor execute or obey.
-const PROTECTED: [&str; 6] =
-    [".git/hooks/pre-commit", ".git/config", ".envrc", ".vscode/tasks.json", ".bashrc", ".idea/workspace.xml"];
+const PROTECTED: [&str; 6] = [
+    ".git/hooks/pre-commit",
+    ".git/config",
+    ".envrc",
+    ".vscode/tasks.json",
+    ".bashrc",
+    ".idea/workspace.xml",
+];
 
 fn with_protected(workspace: &Path) {
     for file in PROTECTED {
@@ -32,9 +38,15 @@ fn state(workspace: &Path) -> Vec<(String, u64, u32, i64)> {
         .iter()
         .map(|file| {
             let path = workspace.join(file);
-            let metadata = fs::symlink_metadata(&path).unwrap_or_else(|error| panic!("{file} is there: {error}"));
+            let metadata =
+                fs::symlink_metadata(&path).unwrap_or_else(|error| panic!("{file} is there: {error}"));
             let content = fs::read_to_string(&path).unwrap();
-            (content, metadata.ino(), metadata.mode(), metadata.mtime_nsec() + metadata.mtime() * 1_000_000_000)
+            (
+                content,
+                metadata.ino(),
+                metadata.mode(),
+                metadata.mtime_nsec() + metadata.mtime() * 1_000_000_000,
+            )
         })
         .collect()
 }
@@ -44,7 +56,8 @@ fn state(workspace: &Path) -> Vec<(String, u64, u32, i64)> {
 fn what_the_host_would_execute_cannot_be_changed_in_any_way() {
     let stage = Stage::prepared("", with_protected);
     let before = state(&stage.workspace);
-    let ran = stage.python(&format!("protected = {PROTECTED:?}\n{}", include_str!("agent/protected.py"))).well();
+    let ran =
+        stage.python(&format!("protected = {PROTECTED:?}\n{}", include_str!("agent/protected.py"))).well();
     assert_eq!(state(&stage.workspace), before, "{}", ran.out);
     ran.assert_said(&[("succeeded", "[]"), ("honest", "done")]);
     assert_eq!(stage.host_reads("work/kept"), b"agent");
@@ -99,9 +112,14 @@ say("worktree", attempt(write, ".git/config.worktree", f'[core]\n\tfsmonitor = "
     ran.well();
     let Stage { sandbox, witness, workspace, .. } = &stage;
     sandbox.kill();
-    let status = Command::new("git").arg("-C").arg(workspace).arg("status").env("HOME", workspace).output().unwrap();
+    let status =
+        Command::new("git").arg("-C").arg(workspace).arg("status").env("HOME", workspace).output().unwrap();
     let executed = workspace.join("executed").exists();
-    assert!(!executed, "`git status` on the host ran the agent's program; planted: {:?}; {status:?}", witness.planted());
+    assert!(
+        !executed,
+        "`git status` on the host ran the agent's program; planted: {:?}; {status:?}",
+        witness.planted()
+    );
 }
 
 // Git and editors save a file by putting another in its place; the kernel then takes away, in every namespace, what was
@@ -176,7 +194,10 @@ say("config", attempt(write, "sub/.git/config", evil))
     Command::new("git").arg("-C").arg(&workspace).arg("status").env("HOME", &workspace).output().unwrap();
     let told = witness.planted();
     let executed = workspace.join("executed").exists();
-    assert!(!executed || told.iter().any(|path| path.contains("sub/.git")), "run by `git status`, and not told: {told:?}");
+    assert!(
+        !executed || told.iter().any(|path| path.contains("sub/.git")),
+        "run by `git status`, and not told: {told:?}"
+    );
 }
 
 #[test]
@@ -191,7 +212,8 @@ fn git_works_inside_a_protected_repository() {
     stage.shell(&format!("set -e; echo x > file; {git} add file; {git} commit -qm first; {git} checkout -qb other; {git} status")).well();
     let Stage { sandbox, workspace, _folder, .. } = stage;
     sandbox.end();
-    let log = Command::new("git").arg("-C").arg(&workspace).args(["log", "--oneline", "other"]).output().unwrap();
+    let log =
+        Command::new("git").arg("-C").arg(&workspace).args(["log", "--oneline", "other"]).output().unwrap();
     assert!(String::from_utf8_lossy(&log.stdout).contains("first"), "{log:?}");
     assert!(!workspace.join(".git/commondir").exists(), "what was put there for the run is gone");
 }
@@ -260,7 +282,10 @@ say("answers", sorted(answers - {"ENOENT", "EACCES"}))
     // On another file system this would be a copy; then there is nothing to test.
     if fs::rename(stage.workspace.join("moving"), outside.join("inner/moved")).is_err() {
         agent.call.kill();
-        return skip("a_folder_moved_out_from_under_the_agent_leads_nowhere", "temporary folders on several devices");
+        return skip(
+            "a_folder_moved_out_from_under_the_agent_leads_nowhere",
+            "temporary folders on several devices",
+        );
     }
     fs::write(outside.join("inner/moved/moved"), "").unwrap();
     agent.wait().well().assert_said(&[("answers", "[]")]);
@@ -289,7 +314,10 @@ fn files_that_the_agent_makes_belong_to_the_owner_of_the_workspace() {
     if is_root() {
         owners.push((12_345, 23_456));
     } else {
-        skip("files_that_the_agent_makes_belong_to_the_owner_of_the_workspace (of another user)", "needs root");
+        skip(
+            "files_that_the_agent_makes_belong_to_the_owner_of_the_workspace (of another user)",
+            "needs root",
+        );
     }
     for (uid, gid) in owners {
         let (folder, workspace) = canonical_tempdir();
@@ -339,7 +367,8 @@ for mode in (0o4755, 0o2755, 0o6755):
     );
     let ran = ran.well();
     let bits = |entry: &fs::DirEntry| entry.metadata().unwrap().mode() & 0o6000 != 0;
-    let left: Vec<_> = fs::read_dir(&stage.workspace).unwrap().flatten().filter(bits).map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&stage.workspace).unwrap().flatten().filter(bits).map(|e| e.file_name()).collect();
     assert!(left.is_empty(), "{left:?} by {:?}", ran.all_said());
 }
 

@@ -16,7 +16,8 @@ const PRELUDE: &str = include_str!("prelude.py");
 /// The command that runs this source in Python. The system's own comes first: one of the operator's may be a shim
 /// that is slow or absent inside.
 pub(crate) fn python(source: &str) -> Vec<String> {
-    static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| require(&["/usr/bin/python3", "python3"], "Python 3"));
+    static PYTHON: LazyLock<PathBuf> =
+        LazyLock::new(|| require(&["/usr/bin/python3", "python3"], "Python 3"));
     let source = format!("{PRELUDE}\n{source}");
     vec![PYTHON.display().to_string(), "-I".into(), "-S".into(), "-c".into(), source]
 }
@@ -26,7 +27,12 @@ pub(crate) fn compile(folder: &Path, name: &str, source: &str) -> PathBuf {
     let compiler = require(&["cc"], "a C compiler (`cc`)");
     let (file, program) = (folder.join(format!("{name}.c")), folder.join(name));
     fs::write(&file, source).unwrap();
-    let output = Command::new(compiler).args(["-O1", "-w", "-pthread", "-o"]).arg(&program).arg(&file).output().unwrap();
+    let output = Command::new(compiler)
+        .args(["-O1", "-w", "-pthread", "-o"])
+        .arg(&program)
+        .arg(&file)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{name} compiles: {}", String::from_utf8_lossy(&output.stderr));
     program
 }

@@ -15,7 +15,8 @@ pub(crate) fn skip(name: &str, reason: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(file) = std::env::var_os("AURELIAN_SKIPPED") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("AURELIAN_SKIPPED names a writable file");
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .expect("AURELIAN_SKIPPED names a writable file");
     }
 }
 
@@ -56,6 +57,9 @@ pub(crate) fn alone(test: &str, variables: &[(&str, &OsStr)]) -> bool {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{test} in a process of its own:\n{out}\n{err}");
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "{test} in a process of its own:\n{out}\n{err}"
+    );
     false
 }

@@ -162,7 +162,8 @@ impl Background {
     /// Waits for its end.
     pub(crate) fn wait(self) -> Ran {
         let ended = self.call.wait();
-        let text = |thread: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&thread.join().unwrap()).into_owned();
+        let text =
+            |thread: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&thread.join().unwrap()).into_owned();
         Ran { call: self.call.id().number(), out: text(self.out), err: text(self.err), ended }
     }
 }

@@ -121,7 +121,8 @@ impl Collector {
 
     /// Waits until a connection to this port was refused, and tells whose it was.
     pub(crate) fn wait_for_refusal_at(&self, port: u16) -> u32 {
-        self.first_refusal_at(port).unwrap_or_else(|| panic!("a connection to port {port} was refused and seen"))
+        self.first_refusal_at(port)
+            .unwrap_or_else(|| panic!("a connection to port {port} was refused and seen"))
     }
 
     /// The call whose connection to this port was refused first; none if there is none within a while.
