@@ -94,10 +94,11 @@ fn freeze() {
     let survivor = stage.start(&python(SURVIVOR));
     survivor.wait_for_word();
     loop {
-        stage.sandbox.freeze().unwrap();
+        // Whether it succeeds is `kill.rs`'s: here, it is the moment of the kill.
+        let _ = stage.sandbox.freeze();
         println!("ready");
         std::thread::sleep(Duration::from_millis(5));
-        stage.sandbox.thaw().unwrap();
+        let _ = stage.sandbox.thaw();
     }
 }
 
@@ -114,7 +115,7 @@ fn hold_many() {
 struct Victim {
     child: Child,
     mark: String,
-    _temporary: tempfile::TempDir,
+    temporary: tempfile::TempDir,
 }
 
 impl Victim {
@@ -131,16 +132,17 @@ impl Victim {
             .env(MARK, &mark)
             .env("TMPDIR", temporary.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(temporary.path().join("stderr")).unwrap())
             .spawn()
             .unwrap();
-        Self { child, mark, _temporary: temporary }
+        Self { child, mark, temporary }
     }
 
     fn wait_until_ready(&mut self) {
         let out = BufReader::new(self.child.stdout.take().unwrap());
         let ready = out.lines().map_while(Result::ok).any(|line| line.ends_with("ready"));
-        assert!(ready, "the victim begins its life");
+        let said = fs::read_to_string(self.temporary.path().join("stderr")).unwrap();
+        assert!(ready, "the victim begins its life: {said}");
     }
 
     /// Processes of its, itself included.
