@@ -75,7 +75,8 @@ impl Shelf {
             return Err(KeepError::NotEmpty(path));
         }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let folder = rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| unwritable(errno.into()))?;
+        let folder =
+            rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| unwritable(errno.into()))?;
         Ok(Self { folder, path })
     }
 
@@ -133,7 +134,8 @@ impl Copy {
                 levels.pop();
                 continue;
             };
-            let below = if self.kept.entries < ENTRIES { self.entry(level, &name) } else { Err(Errno::NOSPC) };
+            let below =
+                if self.kept.entries < ENTRIES { self.entry(level, &name) } else { Err(Errno::NOSPC) };
             match below {
                 Ok(None) => self.kept.entries += 1,
                 Ok(Some(_)) if levels.len() == DEPTH => self.kept.left_out += 1,

@@ -56,6 +56,9 @@ mod tests {
 
     #[test]
     fn things_are_counted() {
-        assert_eq!([count(1, "call"), count(2, "call"), count(2, "process")], ["1 call", "2 calls", "2 processes"]);
+        assert_eq!(
+            [count(1, "call"), count(2, "call"), count(2, "process")],
+            ["1 call", "2 calls", "2 processes"]
+        );
     }
 }
