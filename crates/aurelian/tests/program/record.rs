@@ -51,9 +51,10 @@ fn on_stdout_there_is_nothing_but_events() {
 #[test]
 fn the_call_that_wrote_a_program_is_named() {
     let desk = crate::desk_or_skip!();
-    let lines = r#"{"command": "printf '#!/bin/sh\n' > /tmp/made && chmod +x /tmp/made"}
-{"command": "sleep 0.1; cp /tmp/made made"}
-{"command": "sleep 0.1; /tmp/made; ./made; true"}
+    // The kernel's stamps are a few milliseconds wide: calls closer than that can't be told apart.
+    let lines = r#"{"command": "printf '#!/bin/sh\n' > /tmp/made && chmod +x /tmp/made; sleep 0.05"}
+{"command": "sleep 0.05; cp /tmp/made made; sleep 0.05"}
+{"command": "/tmp/made; ./made; true"}
 "#;
     assert_eq!(desk.run_calls(lines, &[]).code, 0);
     let written = |path: &str| {
@@ -86,14 +87,6 @@ fn what_was_refused_is_told_of_the_call() {
     assert_eq!(refused(1)[0]["kind"], "syscall.refused");
     assert_eq!(refused(1)[0]["syscall"], "unshare");
     assert!(run.stderr.contains("refused   unshare(flags=CLONE_NEWUSER)"), "{}", run.stderr);
-}
-
-#[test]
-fn a_boundary_that_does_not_stand_is_on_record() {
-    let desk = crate::desk_or_skip!();
-    // A folder below a file can't be shown inside.
-    let run = desk.run(&["--workspace", ".:/proc/x", "--", "true"]);
-    assert_eq!(run.code, 125, "{run:?}");
 }
 
 #[test]

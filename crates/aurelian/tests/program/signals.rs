@@ -50,7 +50,7 @@ fn a_termination_kills_and_the_record_is_complete() {
 #[test]
 fn an_interrupt_ends_a_file_of_calls() {
     let desk = crate::desk_or_skip!();
-    let file = desk.write("c.jsonl", "{\"command\": \"echo ready; sleep 60\"}\n{\"command\": \"touch second\"}\n");
+    let file = desk.write("c.jsonl", "{\"command\": \"echo ready; exec sleep 60\"}\n{\"command\": \"touch second\"}\n");
     let mut command = desk.run_command(&["--calls", file.to_str().unwrap()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
