@@ -49,6 +49,14 @@ impl Ids {
         matches!(self.map, Map::Range(_))
     }
 
+    /// The user and group on the host, where they are not our own.
+    pub(crate) fn on_host(&self) -> Option<(u32, u32)> {
+        match self.map {
+            Map::Single => None,
+            Map::Range(first) => Some((first + self.uid, first + self.gid)),
+        }
+    }
+
     /// Lines for `uid_map` and `gid_map` (user_namespaces(7)).
     pub(crate) fn maps(&self) -> (String, String) {
         match self.map {

@@ -44,6 +44,7 @@ pub(crate) struct Inside {
     pub(crate) child: sys::clone::Child,
     pub(crate) scratch: OwnedFd,
     scratch_device: u64,
+    identity: Option<(u32, u32)>,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
     /// Dropped after the init: nothing inside may see it go.
@@ -92,6 +93,7 @@ impl Inside {
             root: started.root,
             scratch: started.scratch,
             scratch_device: started.scratch_device,
+            identity: started.identity,
             proof: started.proof,
             home: started.home,
             environment,
@@ -110,7 +112,7 @@ impl Inside {
     }
 
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { root: self.root.as_fd(), scratch_device: self.scratch_device }
+        Scene { root: self.root.as_fd(), identity: self.identity, scratch_device: self.scratch_device }
     }
 
     pub(crate) fn see(&self, fact: impl Into<Fact>) {

@@ -502,7 +502,9 @@ impl<'a> Draft<'a> {
         let limits = self.blueprint.policy.limits();
         let files = limits.open_files();
         self.plan.limit(libc::RLIMIT_NOFILE, files, files);
-        self.plan.limit(libc::RLIMIT_CORE, 0, 0);
+        // One byte: no core is smaller, and with any other bound, zero too, a kernel whose `core_pattern` is a
+        // pipe starts the host's handler, as the host's root (fs/coredump.c).
+        self.plan.limit(libc::RLIMIT_CORE, 1, 1);
         if !self.blueprint.ids.is_range() {
             let processes = u64::from(limits.pids());
             self.plan.limit(libc::RLIMIT_NPROC, processes, processes);

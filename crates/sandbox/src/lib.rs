@@ -1,4 +1,33 @@
-//! Where the agent runs.
+//! Where the agent runs: a boundary that is proven before it is used, and calls that are told apart by the kernel.
+//!
+//! ```
+//! use sandbox::{Blind, Command, Sandbox, Setup, Supervisor, Workspace, image::Image};
+//! use std::io::Read;
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let supervisor = Supervisor::new()?; // one for many sandboxes
+//! let setup = Setup {
+//!     policy: policy::Policy::default(),
+//!     workspace: Workspace::new(".".as_ref(), None, supervisor.host().home.as_deref())?,
+//!     image: Image::Host,
+//! };
+//! let sandbox = Sandbox::start(&supervisor, &setup, Arc::new(Blind))?; // or an error that names the control
+//! let mut call = sandbox.call(Command::new("sh").args(["-c", "echo hello; exit 3"]))?;
+//! let mut output = String::new();
+//! call.stdout.take().ok_or("no output")?.read_to_string(&mut output)?;
+//! assert_eq!((output.as_str(), call.wait().exit_code), ("hello\n", 3));
+//! sandbox.end();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Supervisor`] holds what sandboxes share: two threads, the init's program, the control groups. A [`Sandbox`] exists
+//! only if every probe of its [`Proof`] was refused. A [`Call`] is one command in it; what it leaves behind stays its own. What is
+//! seen is told to a [`Witness`]. Dropping a sandbox ends it and all in it; so does the end of the process, however it ends.
+//!
+//! The design is in `ARCHITECTURE.md`. What this crate leaves out: numbering and writing events (crate `sensor`), any network but the sandbox's
+//! own loopback.
 #![deny(unsafe_code)]
 
 mod broken;
@@ -20,13 +49,14 @@ mod notify;
 mod oversight;
 mod placeholder;
 mod plan;
+mod pool;
 mod population;
 mod proof;
 #[doc(hidden)]
 pub mod protocol;
 mod reactor;
 mod sandbox;
-pub mod seccomp;
+mod seccomp;
 mod sources;
 mod spawner;
 mod start;
@@ -42,6 +72,7 @@ pub use call::{Call, CallError, Ended};
 pub use cgroup::Kind as CgroupKind;
 pub use command::{Command, Stdio, WindowSize};
 pub use layout::LayoutError;
+pub use pool::Pool;
 pub use proof::Proof;
 pub use sandbox::{Sandbox, Usage};
 pub use start::{Setup, StartError};

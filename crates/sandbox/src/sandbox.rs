@@ -48,8 +48,13 @@ impl Sandbox {
         let started = start::start(&supervisor.0, setup)?;
         let inside = Inside::attach(Arc::clone(&supervisor.0), setup, started, witness)
             .map_err(|source| StartError::Control { control: "init", source })?;
+        Ok(Self::of(inside))
+    }
+
+    /// The handle of a sandbox that stands; its time begins.
+    pub(crate) fn of(inside: Arc<Inside>) -> Self {
         inside.limit_time();
-        Ok(Self(inside))
+        Self(inside)
     }
 
     /// The proof of its boundary.

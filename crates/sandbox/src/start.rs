@@ -128,11 +128,26 @@ pub(crate) struct Started {
     pub(crate) scratch_device: u64,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
+    /// The user and group on the host, where they are not ours.
+    pub(crate) identity: Option<(u32, u32)>,
     pub(crate) placeholder: Option<Placeholder>,
     /// The name of the user inside.
     pub(crate) user: String,
     /// The host's folders that show inside.
     pub(crate) visible: Vec<PathBuf>,
+}
+
+impl Started {
+    /// Whether its init is there: it says nothing while it waits, so that anything to be read is its end.
+    pub(crate) fn is_alive(&self) -> bool {
+        readable(&[self.channel.as_fd()], Duration::ZERO).is_ok_and(|ready| ready.first() == Some(&false))
+    }
+
+    /// Ends a sandbox that nobody took.
+    pub(crate) fn discard(self) {
+        let _ = process::send_signal(self.child.pidfd.as_fd(), libc::SIGKILL);
+        let _ = self.child.reap();
+    }
 }
 
 /// All that a sandbox has for itself.
@@ -333,6 +348,7 @@ impl Start<'_> {
         let child = self.child.0.take().ok_or(StartError::Died(0))?;
         let user = self.ids.user_name(&self.shared.host).to_owned();
         let Self { channel, cgroup, layout, placeholder, .. } = self;
+        let identity = self.ids.on_host();
         let (scratch_device, visible) = (stat.st_dev, layout.visible);
         Ok(Started {
             child,
@@ -343,6 +359,7 @@ impl Start<'_> {
             scratch_device,
             proof,
             home,
+            identity,
             placeholder,
             user,
             visible,
@@ -366,7 +383,7 @@ impl Start<'_> {
         root: BorrowedFd<'_>,
     ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
-        let scene = Scene { root, scratch_device: u64::MAX };
+        let scene = Scene { root, identity: None, scratch_device: u64::MAX };
         loop {
             let ready =
                 readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;

@@ -21,30 +21,36 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>) -> Decision {
+    let address = match Address::copy(tracee, tracee.argument(1), tracee.argument(2)) {
+        Ok(address) => address,
+        Err(errno) => return Decision::answer(Answer::Fail(errno)),
+    };
+    let leaves = address.internet().is_some() && !address.is_local();
     let socket = match tracee.descriptor(tracee.argument(0) as RawFd) {
         Ok(socket) => socket,
+        // No socket, no connection; that it was tried is told all the same.
+        Err(errno) if leaves => return refuse(None, &address, errno),
         Err(Errno::BADF) => return Decision::answer(Answer::Fail(Errno::BADF)),
         Err(_) => return Decision::blind(Errno::ACCESS, "a socket to be connected could not be taken"),
     };
     let Ok(domain) = sockopt::socket_domain(&socket) else {
         return Decision::answer(Answer::Fail(Errno::NOTSOCK));
     };
-    let address = match Address::copy(tracee, tracee.argument(1), tracee.argument(2)) {
-        Ok(address) => address,
-        Err(errno) => return Decision::answer(Answer::Fail(errno)),
-    };
     match (i32::from(domain.as_raw()), address.family()) {
         // Takes a connection back (connect(2)); a stream socket answers as it likes.
-        (_, libc::AF_UNSPEC) => finish(socket, &address),
-        (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => finish(socket, &address),
+        (_, libc::AF_UNSPEC) => connected(socket, address.as_bytes(), None),
+        (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => {
+            connected(socket, address.as_bytes(), None)
+        }
         (libc::AF_UNIX, libc::AF_UNIX) => unix(tracee, scene, socket, &address),
-        (libc::AF_NETLINK, libc::AF_NETLINK) => finish(socket, &address),
-        _ => refuse(&socket, &address, Errno::NETUNREACH),
+        (libc::AF_NETLINK, libc::AF_NETLINK) => connected(socket, address.as_bytes(), None),
+        _ => refuse(Some(&socket), &address, Errno::NETUNREACH),
     }
 }
 
-fn refuse(socket: &OwnedFd, address: &Address, errno: Errno) -> Decision {
-    let kind = sockopt::socket_type(socket).map_or(0, |kind| kind.as_raw().cast_signed());
+fn refuse(socket: Option<&OwnedFd>, address: &Address, errno: Errno) -> Decision {
+    let kind = socket.and_then(|socket| sockopt::socket_type(socket).ok());
+    let kind = kind.map_or(0, |kind| kind.as_raw().cast_signed());
     let fact = NetRefused {
         syscall: "connect".into(),
         family: Family::from_raw(address.family()),
@@ -56,14 +62,10 @@ fn refuse(socket: &OwnedFd, address: &Address, errno: Errno) -> Decision {
     Decision::refuse(errno, fact)
 }
 
-/// Connects the task's socket to the copied address.
-fn finish(socket: OwnedFd, address: &Address) -> Decision {
-    connected(socket, address.as_bytes())
-}
-
-fn connected(socket: OwnedFd, target: &[u8]) -> Decision {
+/// Connects the task's socket to the copied address, in the name of `identity` where that is not ours.
+fn connected(socket: OwnedFd, target: &[u8], identity: Option<(u32, u32)>) -> Decision {
     let blocks = rustix::fs::fcntl_getfl(&socket).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));
-    match connect_at_once(&socket, target, blocks) {
+    match connect_at_once(&socket, target, identity, blocks) {
         Ok(()) => Decision::answer(Answer::Value(0)),
         Err(Errno::INPROGRESS) if blocks => {
             Decision { outcome: Outcome::WhenConnected(socket), sighting: None }
@@ -73,11 +75,19 @@ fn connected(socket: OwnedFd, target: &[u8]) -> Decision {
 }
 
 /// Connects without ever waiting. The flag belongs to the open socket, so that it is set for a moment only.
-fn connect_at_once(socket: &OwnedFd, target: &[u8], blocks: bool) -> Result<(), Errno> {
+fn connect_at_once(
+    socket: &OwnedFd,
+    target: &[u8],
+    identity: Option<(u32, u32)>,
+    blocks: bool,
+) -> Result<(), Errno> {
     if blocks {
         set_blocking(socket, false)?;
     }
-    let result = sys::socket::connect(socket.as_fd(), target);
+    let result = match identity {
+        Some(identity) => sys::socket::connect_as(socket.as_fd(), target, identity),
+        None => sys::socket::connect(socket.as_fd(), target),
+    };
     if blocks {
         set_blocking(socket, true)?;
     }
@@ -91,18 +101,18 @@ fn set_blocking(socket: &OwnedFd, blocking: bool) -> Result<(), Errno> {
 }
 
 fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Address) -> Decision {
-    let Some(path) = address.path() else { return finish(socket, address) };
+    let Some(path) = address.path() else { return connected(socket, address.as_bytes(), scene.identity) };
     let file = match open_socket_file(tracee, scene, Path::new(std::ffi::OsStr::from_bytes(path))) {
         Ok(file) => file,
         Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
     if !rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_dev == scene.scratch_device) {
-        return refuse(&socket, address, Errno::CONNREFUSED);
+        return refuse(Some(&socket), address, Errno::CONNREFUSED);
     }
     // The file that was checked, by its descriptor: no path is looked up again.
     let mut pinned = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
     pinned.extend(format!("/proc/self/fd/{}\0", file.as_fd().as_raw_fd()).as_bytes());
-    connected(socket, &pinned)
+    connected(socket, &pinned, scene.identity)
 }
 
 /// Finds the file that a path of the task means.

@@ -49,6 +49,8 @@ pub(crate) enum Sighting {
 pub(crate) struct Scene<'a> {
     /// The sandbox's root folder.
     pub(crate) root: BorrowedFd<'a>,
+    /// The sandbox's user and group on the host, where they are not ours.
+    pub(crate) identity: Option<(u32, u32)>,
     /// The device number of the scratch file system: what is on it was made inside.
     pub(crate) scratch_device: u64,
 }
@@ -83,6 +85,9 @@ pub(crate) fn decide(listener: BorrowedFd<'_>, notification: &Notification, scen
         libc::SYS_sendmsg => message::decide_sendmsg(&tracee),
         libc::SYS_sendmmsg => message::decide_sendmmsg(&tracee),
         libc::SYS_socket | libc::SYS_socketpair => refusal::socket(&tracee),
+        // The limit on core files, the only one that is asked about: as low as it can be, so that it is done.
+        libc::SYS_setrlimit => Decision::answer(Answer::Value(0)),
+        libc::SYS_prlimit64 if tracee.argument(3) == 0 => Decision::answer(Answer::Value(0)),
         _ => refusal::syscall(&tracee),
     }
 }

@@ -75,16 +75,22 @@ impl<'a> Tracee<'a> {
 
     /// A copy of one of its descriptors: the same open file.
     pub(crate) fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Errno> {
-        let group = Pid::from_raw(self.group().cast_signed()).ok_or(Errno::SRCH)?;
-        let process = pidfd_open(group, PidfdFlags::empty())?;
+        let process = self.open()?;
         let descriptor = descriptor_of(process.as_fd(), number)?;
         self.still_waits()?;
         Ok(descriptor)
     }
 
-    /// The id of its process on the host: a task may be a thread.
-    pub(crate) fn group(&self) -> u32 {
-        Status::of(self.task()).map_or(self.task(), |status| status.group)
+    /// The task by a descriptor. Kernels before 6.9 know processes only, and not their threads.
+    fn open(&self) -> Result<OwnedFd, Errno> {
+        const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::PIDFD_THREAD);
+        let pid = |number: u32| Pid::from_raw(number.cast_signed()).ok_or(Errno::SRCH);
+        match pidfd_open(pid(self.task())?, THREAD) {
+            Err(Errno::INVAL) => {
+                pidfd_open(pid(Status::of(self.task()).ok_or(Errno::SRCH)?.group)?, PidfdFlags::empty())
+            }
+            opened => opened,
+        }
     }
 
     /// While it waits, its id can't have gone to another task: what was read until now is its own.

@@ -8,7 +8,7 @@ use super::rules::{Action, Condition, Rule, Test};
 use std::collections::BTreeMap;
 
 /// Bytes of an instruction: code (u16), jump if true, jump if false (u8), operand (u32).
-pub const INSTRUCTION: usize = 8;
+pub(crate) const INSTRUCTION: usize = 8;
 
 const LOAD: u16 = 0x20;
 const AND: u16 = 0x54;
@@ -29,9 +29,9 @@ const fn argument(index: u32) -> u32 {
 }
 
 /// `AUDIT_ARCH_X86_64`.
-pub const NATIVE: u32 = 0xc000_003e;
+pub(crate) const NATIVE: u32 = 0xc000_003e;
 /// The bit that makes a number one of the x32 ABI.
-pub const X32: u32 = 0x4000_0000;
+pub(crate) const X32: u32 = 0x4000_0000;
 
 #[derive(Clone, Copy)]
 struct Instruction {
@@ -55,7 +55,7 @@ fn verdict(action: Action) -> Instruction {
 }
 
 /// Compiles `rules`; numbers without a rule are unknown, other architectures and x32 are asked about.
-pub fn compile(rules: &BTreeMap<u32, Rule>) -> Vec<u8> {
+pub(crate) fn compile(rules: &BTreeMap<u32, Rule>) -> Vec<u8> {
     let mut program = vec![
         instruction(LOAD, 0, 0, ARCHITECTURE),
         instruction(IF_EQUAL, 1, 0, NATIVE),

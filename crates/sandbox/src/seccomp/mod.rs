@@ -4,20 +4,20 @@
 //! filter is an allow-list: a system call that nobody thought of, or that is newer than we are, answers
 //! `ENOSYS`. Attempts worth knowing about are handed to the supervisor, which records and refuses them.
 
-pub mod compile;
-pub mod names;
-pub mod rules;
+pub(crate) mod compile;
+pub(crate) mod names;
+pub(crate) mod rules;
 
 use std::collections::BTreeSet;
 
 /// A filter, as the kernel takes it: 8 bytes an instruction.
 #[derive(Clone, Debug)]
-pub struct Filter(Vec<u8>);
+pub(crate) struct Filter(Vec<u8>);
 
 impl Filter {
     /// The filter of a call, with the loosenings that a policy asked for. `bounds_memory`: a control group bounds the
     /// memory of the sandbox; without one, memory that belongs to no process is refused.
-    pub fn for_calls(bounds_memory: bool, loosened: &BTreeSet<policy::Loosening>) -> Self {
+    pub(crate) fn for_calls(bounds_memory: bool, loosened: &BTreeSet<policy::Loosening>) -> Self {
         Self(compile::compile(&rules::rules(bounds_memory, loosened)))
     }
 
@@ -27,17 +27,7 @@ impl Filter {
     }
 
     /// The instructions.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    /// How many instructions there are.
-    pub fn len(&self) -> usize {
-        self.0.len() / compile::INSTRUCTION
-    }
-
-    /// Never: a filter has at least its architecture check.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

@@ -3,7 +3,7 @@
 use libc::c_long;
 
 /// The name of a system call that a filter hands to the supervisor.
-pub fn name(number: c_long) -> Option<&'static str> {
+pub(crate) fn name(number: c_long) -> Option<&'static str> {
     NAMES.iter().find(|(candidate, _)| *candidate == number).map(|(_, name)| *name)
 }
 
@@ -80,4 +80,6 @@ const NAMES: &[(c_long, &str)] = &[
     (libc::SYS_creat, "creat"),
     (libc::SYS_open, "open"),
     (libc::SYS_openat, "openat"),
+    (libc::SYS_setrlimit, "setrlimit"),
+    (libc::SYS_prlimit64, "prlimit64"),
 ];

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the kernel does with a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub(crate) enum Action {
     /// It happens.
     Allow,
     /// The supervisor is asked: it records, and decides or refuses.
@@ -22,7 +22,7 @@ pub enum Action {
 
 /// A question about one argument, of which the kernel reads only the low 32 bits unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Test {
+pub(crate) enum Test {
     /// The argument, under the mask, is this value.
     Is(u32, u32),
     /// All 64 bits are zero: a null pointer.
@@ -31,20 +31,20 @@ pub enum Test {
 
 /// A test of the argument at an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// 0 to 5.
-    pub argument: u32,
+    pub(crate) argument: u32,
     /// The question.
-    pub test: Test,
+    pub(crate) test: Test,
 }
 
 /// The first case whose conditions all hold decides; otherwise `otherwise` does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Conditions, and what to do where they hold.
-    pub cases: Vec<(Vec<Condition>, Action)>,
+    pub(crate) cases: Vec<(Vec<Condition>, Action)>,
     /// What to do else.
-    pub otherwise: Action,
+    pub(crate) otherwise: Action,
 }
 
 impl From<Action> for Rule {
@@ -54,7 +54,7 @@ impl From<Action> for Rule {
 }
 
 /// What each known system call gets. Those not in the map are [`Action::Unknown`].
-pub fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
+pub(crate) fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTreeMap<u32, Rule> {
     let mut rules = BTreeMap::new();
     let mut set = |numbers: &[c_long], rule: Rule| {
         for number in numbers {
@@ -74,6 +74,10 @@ pub fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTreeMap<u3
     set(&[libc::SYS_prctl], prctl());
     for (syscall, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
         set(&[syscall], mknod(mode));
+    }
+    for (syscall, limit) in [(libc::SYS_setrlimit, 1), (libc::SYS_prlimit64, 2)] {
+        let resource = limit - 1;
+        set(&[syscall], keeping_core_limit(resource, limit));
     }
     for (syscall, mode) in MODES {
         set(&[syscall], without_changing_users(mode));
@@ -206,6 +210,13 @@ fn create_without_changing_users(flags: u32) -> Rule {
 /// Memory that no process's size shows: where nothing bounds it, nobody gets it.
 const UNOWNED_MEMORY: &[c_long] =
     &[libc::SYS_memfd_create, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_mq_open];
+
+/// The limit on core files stays as it is (see `layout`); reading it is free.
+fn keeping_core_limit(resource: u32, limit: u32) -> Rule {
+    let reads = vec![Condition { argument: limit, test: Test::IsNull }];
+    let changes = vec![is(resource, libc::RLIMIT_CORE.cast_signed())];
+    Rule { cases: vec![(reads, Action::Allow), (changes, Action::Ask)], otherwise: Action::Allow }
+}
 
 /// No device nodes: the kernel refuses them in a user namespace, and the attempt is worth knowing. Nor files that
 /// change users.
@@ -511,8 +522,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_ioprio_set,
     libc::SYS_getrusage,
     libc::SYS_getrlimit,
-    libc::SYS_setrlimit,
-    libc::SYS_prlimit64,
     libc::SYS_times,
     libc::SYS_getcpu,
     libc::SYS_arch_prctl,

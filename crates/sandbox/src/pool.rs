@@ -1,0 +1,140 @@
+//! Sandboxes that are ready before they are needed.
+//!
+//! A pool keeps some sandboxes of one setup built and proven, so that taking one costs a fraction of starting one. What
+//! can have changed since is looked at again: a sandbox whose protected files are no longer those of the workspace,
+//! or whose init has died, is dropped for a new one.
+
+use crate::inside::Inside;
+use crate::reactor::lock;
+use crate::sandbox::Sandbox;
+use crate::start::{self, Setup, StartError, Started};
+use crate::supervisor::Supervisor;
+use crate::witness::Witness;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Prepared sandboxes of one setup. Dropping it ends those that were not taken.
+#[derive(Debug)]
+pub struct Pool {
+    store: Arc<Store>,
+    worker: Option<JoinHandle<()>>,
+}
+
+struct Store {
+    supervisor: Supervisor,
+    setup: Setup,
+    size: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Prepared>,
+    closed: bool,
+}
+
+/// A sandbox that stands, and what it protects.
+struct Prepared {
+    started: Started,
+    pins: Vec<(PathBuf, bool)>,
+}
+
+/// How long the worker waits after a start that failed: what failed may be a lack that passes.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Pool {
+    /// A pool of `size` sandboxes, filled from now on by a thread of its own.
+    ///
+    /// # Errors
+    /// The thread can't be made.
+    pub fn new(supervisor: &Supervisor, setup: &Setup, size: usize) -> io::Result<Self> {
+        let store = Arc::new(Store {
+            supervisor: supervisor.clone(),
+            setup: setup.clone(),
+            size,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let shared = Arc::clone(&store);
+        let worker = thread::Builder::new().name("aurelian-pool".into()).spawn(move || shared.fill())?;
+        Ok(Self { store, worker: Some(worker) })
+    }
+
+    /// A sandbox: a prepared one if there is one, else one that is started now.
+    ///
+    /// # Errors
+    /// As [`Sandbox::start`].
+    pub fn take(&self, witness: Arc<dyn Witness>) -> Result<Sandbox, StartError> {
+        let store = &self.store;
+        let pins = store.setup.workspace.pins();
+        loop {
+            let prepared = lock(&store.state).ready.pop_front();
+            store.changed.notify_all();
+            let Some(prepared) = prepared else {
+                return Sandbox::start(&store.supervisor, &store.setup, witness);
+            };
+            if prepared.pins == pins && prepared.started.is_alive() {
+                return store.hand_over(prepared.started, witness);
+            }
+            prepared.started.discard();
+        }
+    }
+
+    /// How many are ready now.
+    pub fn ready(&self) -> usize {
+        lock(&self.store.state).ready.len()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        lock(&self.store.state).closed = true;
+        self.store.changed.notify_all();
+        if let Some(worker) = self.worker.take() {
+            // It ends at the latest when the start that it is at is done.
+            let _ = worker.join();
+        }
+        for prepared in lock(&self.store.state).ready.drain(..) {
+            prepared.started.discard();
+        }
+    }
+}
+
+impl Store {
+    fn hand_over(&self, started: Started, witness: Arc<dyn Witness>) -> Result<Sandbox, StartError> {
+        Inside::attach(Arc::clone(&self.supervisor.0), &self.setup, started, witness)
+            .map(Sandbox::of)
+            .map_err(|source| StartError::Control { control: "init", source })
+    }
+
+    fn fill(&self) {
+        while self.wait_for_room() {
+            let pins = self.setup.workspace.pins();
+            match start::start(&self.supervisor.0, &self.setup) {
+                Ok(started) => lock(&self.state).ready.push_back(Prepared { started, pins }),
+                // Whoever takes one then starts it, and gets the error.
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// False: the pool is closed.
+    fn wait_for_room(&self) -> bool {
+        let mut state = lock(&self.state);
+        while !state.closed && state.ready.len() >= self.size {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        !state.closed
+    }
+}
