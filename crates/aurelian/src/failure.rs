@@ -125,6 +125,7 @@ fn handler() -> GraphicalReportHandler {
 /// Prints what clap has to say: help and version are no failures.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    let asked =
+        matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
     if asked { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_STARTED) }
 }

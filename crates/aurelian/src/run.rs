@@ -91,7 +91,12 @@ fn boundary_failed(error: &StartError) -> BoundaryFailed {
 }
 
 /// Prints what the run comes to, and gives the exit code.
-fn tell(mut report: Report, outcome: Outcome, request: &Request, screen: &Screen) -> Result<ExitCode, Failure> {
+fn tell(
+    mut report: Report,
+    outcome: Outcome,
+    request: &Request,
+    screen: &Screen,
+) -> Result<ExitCode, Failure> {
     report.ended_by_signal = outcome.ended_by_signal;
     report.not_started = outcome.not_started;
     report.not_reached = outcome.not_reached;

@@ -118,7 +118,11 @@ impl Performance<'_> {
     fn command(&self, words: &[OsString], outcome: &mut Outcome) {
         let Some((program, arguments)) = words.split_first() else { return };
         let command = Command::new(program).args(arguments);
-        let ended = if self.is_passed_through() { self.in_terminal(command, outcome) } else { self.piped(command, outcome) };
+        let ended = if self.is_passed_through() {
+            self.in_terminal(command, outcome)
+        } else {
+            self.piped(command, outcome)
+        };
         match ended {
             Ok(ended) => {
                 outcome.exit_code = exit_code(ended.exit_code);
@@ -135,7 +139,8 @@ impl Performance<'_> {
     fn piped(&self, command: Command, outcome: &mut Outcome) -> Result<Ended, CallError> {
         // In the background a terminal can't be read, only waited for.
         let is_readable = !io::IsTerminal::is_terminal(&io::stdin()) || operator::is_foreground();
-        let mut call = self.session.sandbox.call(command.stdin(if is_readable { Stdio::Pipe } else { Stdio::Null }))?;
+        let mut call =
+            self.session.sandbox.call(command.stdin(if is_readable { Stdio::Pipe } else { Stdio::Null }))?;
         if let Some(input) = call.stdin.take() {
             // Without a thread the command has no input, which is better than no end.
             let _ = relay::our_stdin(input);
@@ -202,7 +207,8 @@ impl Performance<'_> {
     }
 
     fn command_of(&self, line: &CallLine) -> Command {
-        let (program, arguments) = line.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+        let (program, arguments) =
+            line.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
         let mut command = Command::new(program).args(arguments);
         for (name, value) in &line.environment {
             command = command.env(name, value);
@@ -236,8 +242,12 @@ impl Performance<'_> {
 fn explain(ended: &Ended, program: &OsStr) {
     let program = program.to_string_lossy();
     match ended.reason {
-        EndReason::NotFound => failure::complain(&format_args!("there is no program `{program}` in the sandbox")),
-        EndReason::NotExecutable => failure::complain(&format_args!("`{program}` can't be executed in the sandbox")),
+        EndReason::NotFound => {
+            failure::complain(&format_args!("there is no program `{program}` in the sandbox"))
+        }
+        EndReason::NotExecutable => {
+            failure::complain(&format_args!("`{program}` can't be executed in the sandbox"))
+        }
         _ => {}
     }
 }

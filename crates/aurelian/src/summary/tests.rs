@@ -1,8 +1,10 @@
 //! Golden files of the summary, for people and for programs.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use event::fact::{
-    Arch, CallEnded, Destination, EndReason, Fact, Family, Limit, LimitAction, LimitHit, NetRefused, OutputBytes, Refused,
-    SocketType, SyscallRefused, Verdict,
+    Arch, CallEnded, Destination, EndReason, Fact, Family, Limit, LimitAction, LimitHit, NetRefused,
+    OutputBytes, Refused, SocketType, SyscallRefused, Verdict,
 };
 use event::{CallId, Text};
 use sensor::{CallSummary, Gap, LimitSummary, Planted, Refusal, Refusals, Summary};
@@ -84,29 +86,49 @@ fn report(exit_code: u8, summary: Summary) -> Report {
 
 /// A run of calls in which everything happens that can.
 fn eventful() -> Report {
-    let mut scan = call(2, "call_02", &["/bin/sh", "-c", "\n# find the mirror\npython3 x.py"], ended(0, EndReason::Exited, 380_000, 0));
+    let mut scan = call(
+        2,
+        "call_02",
+        &["/bin/sh", "-c", "\n# find the mirror\npython3 x.py"],
+        ended(0, EndReason::Exited, 380_000, 0),
+    );
     let hosts = (1..=32).flat_map(|host| [22, 443].map(|port| connect(&format!("10.0.0.{host}"), port, 1)));
-    scan.refused = Refusals { list: hosts.chain([connect("169.254.169.254", 80, 1), unshare()]).collect(), more: 7 };
+    scan.refused =
+        Refusals { list: hosts.chain([connect("169.254.169.254", 80, 1), unshare()]).collect(), more: 7 };
     let mut summary = summary(vec![
         call(1, "call_01", &["pytest", "-q"], ended(1, EndReason::Exited, 1_200_000, 0)),
         scan,
         call(3, "", &["/bin/sh", "-c", "\u{1b}[2J evil"], ended(137, EndReason::Timeout, 60_000_000, 0)),
-        call(4, "an id that is much longer than any column", &["daemon"], ended(139, EndReason::Signalled, 10, 1)),
+        call(
+            4,
+            "an id that is much longer than any column",
+            &["daemon"],
+            ended(139, EndReason::Signalled, 10, 1),
+        ),
         call(5, "call_05", &["sleep", "9"], None),
     ]);
     summary.verdict = Verdict::Unproven;
     summary.refused = Refused { network: 72, syscalls: 2 };
     let hit = |limit, bound, action| LimitHit::new(limit, bound, action);
     summary.limits = vec![
-        LimitSummary { call: CallId::new(4), hit: hit(Limit::Output, 64 << 20, LimitAction::Killed), count: 1 },
+        LimitSummary {
+            call: CallId::new(4),
+            hit: hit(Limit::Output, 64 << 20, LimitAction::Killed),
+            count: 1,
+        },
         LimitSummary { call: None, hit: hit(Limit::Pids, 512, LimitAction::Refused), count: 3 },
     ];
-    summary.planted =
-        vec![Planted { call: None, path: "/ws/.envrc".into(), why: "direnv runs it when the folder is entered".into() }];
-    summary.gaps = vec![Gap { lost: 1, source: "seccomp".into(), reason: "a program could not be looked at".into() }];
+    summary.planted = vec![Planted {
+        call: None,
+        path: "/ws/.envrc".into(),
+        why: "direnv runs it when the folder is entered".into(),
+    }];
+    summary.gaps =
+        vec![Gap { lost: 1, source: "seccomp".into(), reason: "a program could not be looked at".into() }];
     let mut report = report(130, summary);
     report.ended_by_signal = Some(2);
-    report.not_started = vec![NotStarted { tool_call_id: Some("call_06".into()), reason: "no such folder".into() }];
+    report.not_started =
+        vec![NotStarted { tool_call_id: Some("call_06".into()), reason: "no such folder".into() }];
     report.not_reached = 2;
     report.kept = Some(Kept { path: "/kept".into(), entries: 5, bytes: 12_345, left_out: 1 });
     report.filtered = [("clipboard", 1), ("query", 3)].into();

@@ -13,10 +13,16 @@ fn every_call_runs_whatever_its_exit_code() {
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.stdout, "one\ntwo words\n");
     assert!(run.stderr.contains("── call 2 · b · echo two words\n"), "{}", run.stderr);
-    let codes: Vec<_> = desk.events().into_iter().filter_map(|event| match event.fact {
-        Fact::CallEnded(ended) => Some((event.call.unwrap().number(), event.tool_call_id.unwrap().to_string(), ended.exit_code)),
-        _ => None,
-    }).collect();
+    let codes: Vec<_> = desk
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.fact {
+            Fact::CallEnded(ended) => {
+                Some((event.call.unwrap().number(), event.tool_call_id.unwrap().to_string(), ended.exit_code))
+            }
+            _ => None,
+        })
+        .collect();
     assert_eq!(codes, [(1, "a".into(), 3), (2, "b".into(), 0), (3, "c".into(), 127)]);
 }
 
@@ -40,7 +46,8 @@ fn a_call_has_its_own_stdin_folder_environment_and_time() {
 #[test]
 fn calls_share_a_sandbox() {
     let desk = crate::desk_or_skip!();
-    let run = desk.run_calls("{\"command\": \"echo kept > /tmp/note\"}\n{\"command\": \"cat /tmp/note\"}\n", &[]);
+    let run =
+        desk.run_calls("{\"command\": \"echo kept > /tmp/note\"}\n{\"command\": \"cat /tmp/note\"}\n", &[]);
     assert_eq!(run.stdout, "kept\n");
 }
 
@@ -69,7 +76,10 @@ fn json_is_all_there_is_on_stdout() {
     let summary: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(summary["schema"], "urn:aurelian:schema:summary:1");
     assert_eq!((&summary["verdict"], &summary["exit_code"]), (&"clean".into(), &0.into()));
-    assert_eq!((&summary["calls"][0]["tool_call_id"], &summary["calls"][0]["exit_code"]), (&"a".into(), &0.into()));
+    assert_eq!(
+        (&summary["calls"][0]["tool_call_id"], &summary["calls"][0]["exit_code"]),
+        (&"a".into(), &0.into())
+    );
     assert!(run.stderr.contains("noise"), "{}", run.stderr);
 }
 

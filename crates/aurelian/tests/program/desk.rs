@@ -24,7 +24,8 @@ pub(crate) struct Run {
 static OBSTACLE: LazyLock<Option<String>> = LazyLock::new(|| {
     let doctor = program().arg("doctor").output().unwrap();
     let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    (!doctor.status.success()).then(|| told.lines().find(|line| line.starts_with("not ready")).unwrap_or("?").to_owned())
+    (!doctor.status.success())
+        .then(|| told.lines().find(|line| line.starts_with("not ready")).unwrap_or("?").to_owned())
 });
 
 /// A desk to start sandboxes at, or a line that says why the test is skipped.
@@ -114,7 +115,10 @@ pub(crate) fn events_of(file: &Path) -> Vec<Event> {
 
 /// Events, one a line.
 pub(crate) fn parse_events(lines: &str) -> Vec<Event> {
-    lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 impl Run {

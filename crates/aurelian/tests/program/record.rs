@@ -59,18 +59,23 @@ fn the_call_that_wrote_a_program_is_named() {
     assert_eq!(desk.run_calls(lines, &[]).code, 0);
     let written = |path: &str| {
         desk.events().into_iter().find_map(|event| match event.fact {
-            Fact::ProcessExec(exec) if exec.path.as_bytes() == path.as_bytes() => {
-                Some(exec.written.map(|written| written.calls.iter().map(|call| call.number()).collect::<Vec<_>>()))
-            }
+            Fact::ProcessExec(exec) if exec.path.as_bytes() == path.as_bytes() => Some(
+                exec.written
+                    .map(|written| written.calls.iter().map(|call| call.number()).collect::<Vec<_>>()),
+            ),
             _ => None,
         })
     };
     assert_eq!(written("/tmp/made"), Some(Some(vec![1])));
     assert_eq!(written("./made"), Some(Some(vec![2])));
-    let sleeps: Vec<_> = desk.events().into_iter().filter(|event| match &event.fact {
-        Fact::ProcessExec(exec) => exec.path.as_bytes().ends_with(b"/sleep") && exec.written.is_some(),
-        _ => false,
-    }).collect();
+    let sleeps: Vec<_> = desk
+        .events()
+        .into_iter()
+        .filter(|event| match &event.fact {
+            Fact::ProcessExec(exec) => exec.path.as_bytes().ends_with(b"/sleep") && exec.written.is_some(),
+            _ => false,
+        })
+        .collect();
     assert_eq!(sleeps.len(), 0, "the host's programs were not written during the run");
 }
 
@@ -106,7 +111,11 @@ fn the_scratch_layer_is_kept() {
 fn a_link_that_leads_into_the_workspace_later_is_no_way_in() {
     let desk = crate::desk_or_skip!();
     symlink(desk.path("ws/later"), desk.path("events")).unwrap();
-    let run = Run::of(desk.run_command(&["--events", desk.path("events").to_str().unwrap(), "--", "true"]).output().unwrap());
+    let run = Run::of(
+        desk.run_command(&["--events", desk.path("events").to_str().unwrap(), "--", "true"])
+            .output()
+            .unwrap(),
+    );
     assert_eq!(run.code, 125);
     assert!(run.stderr.contains("the agent may write"), "{}", run.stderr);
 }

@@ -9,7 +9,8 @@ use crate::desk::Desk;
 
 /// A run whose command has said that it is ready.
 fn ready(desk: &Desk, script: &str) -> Child {
-    let mut child = desk.run_command(&["--quiet", "--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        desk.run_command(&["--quiet", "--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
@@ -50,7 +51,8 @@ fn a_termination_kills_and_the_record_is_complete() {
 #[test]
 fn an_interrupt_ends_a_file_of_calls() {
     let desk = crate::desk_or_skip!();
-    let file = desk.write("c.jsonl", "{\"command\": \"echo ready; exec sleep 60\"}\n{\"command\": \"touch second\"}\n");
+    let file = desk
+        .write("c.jsonl", "{\"command\": \"echo ready; exec sleep 60\"}\n{\"command\": \"touch second\"}\n");
     let mut command = desk.run_command(&["--calls", file.to_str().unwrap()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

@@ -22,7 +22,10 @@ fn input_is_passed_on_to_its_end() {
 #[test]
 fn outputs_are_kept_apart_and_untouched() {
     let desk = crate::desk_or_skip!();
-    let output = desk.run_command(&["--quiet", "--", "sh", "-c", r"printf '\033]52;c;eA==\007\377'; echo err >&2"]).output().unwrap();
+    let output = desk
+        .run_command(&["--quiet", "--", "sh", "-c", r"printf '\033]52;c;eA==\007\377'; echo err >&2"])
+        .output()
+        .unwrap();
     assert_eq!(output.stdout, b"\x1b]52;c;eA==\x07\xff");
     assert_eq!(output.stderr, b"err\n");
 }

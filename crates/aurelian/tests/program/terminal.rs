@@ -74,7 +74,10 @@ fn on(screen: &Screen, desk: &Desk, arguments: &[&str]) -> Option<std::process::
     let run = desk.run_command(arguments);
     let mut command = Command::new("setsid");
     command.args(["--ctty", "--wait"]).arg(run.get_program()).args(run.get_args());
-    command.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm");
+    command
+        .env_clear()
+        .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("TERM", "xterm");
     command.current_dir(desk.workspace()).stdin(screen.stdio()).stdout(screen.stdio()).stderr(screen.stdio());
     let child = command.spawn().ok();
     if child.is_none() {
@@ -87,7 +90,11 @@ fn on(screen: &Screen, desk: &Desk, arguments: &[&str]) -> Option<std::process::
 fn the_command_gets_a_terminal_of_its_own_with_the_size_of_ours() {
     let desk = crate::desk_or_skip!();
     let mut screen = Screen::new();
-    let Some(mut child) = on(&screen, &desk, &["--", "sh", "-c", "test -t 0 && test -t 1 && stty size && tty"]) else { return };
+    let Some(mut child) =
+        on(&screen, &desk, &["--", "sh", "-c", "test -t 0 && test -t 1 && stty size && tty"])
+    else {
+        return;
+    };
     assert!(child.wait().unwrap().success());
     let shown = screen.wait_for("events");
     assert!(shown.contains("31 97\r\n/dev/pts/0\r\n"), "{shown}");
@@ -136,7 +143,9 @@ fn a_terminal_that_goes_away_takes_the_run_with_it() {
 
 /// `setsid` may have forked: the program is then its child.
 fn session_leader(child: &std::process::Child) -> rustix::process::Pid {
-    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
-    let pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).unwrap_or(child.id() as i32);
+    let children =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
+    let pid =
+        children.split_whitespace().next().and_then(|pid| pid.parse().ok()).unwrap_or(child.id() as i32);
     rustix::process::Pid::from_raw(pid).unwrap()
 }

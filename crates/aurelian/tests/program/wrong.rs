@@ -16,9 +16,13 @@ fn refused(desk: &Desk, arguments: &[&str]) -> Run {
 #[test]
 fn options() {
     let desk = Desk::new();
-    for arguments in
-        [&["--no-such-option"][..], &["--label", "x"], &["--env", "=x"], &["--timeout", "5"], &["--calls", "c"]]
-    {
+    for arguments in [
+        &["--no-such-option"][..],
+        &["--label", "x"],
+        &["--env", "=x"],
+        &["--timeout", "5"],
+        &["--calls", "c"],
+    ] {
         assert!(refused(&desk, arguments).stderr.starts_with("error: "), "{arguments:?}");
     }
     assert_eq!(desk.run(&[]).code, 125);
@@ -50,7 +54,11 @@ fn a_policy_is_right() {
 #[test]
 fn variables_that_break_the_boundary() {
     let run = refused(&Desk::new(), &["--env", "AURELIAN_X=secret"]);
-    assert!(run.stderr.contains("`AURELIAN_X` is reserved") && !run.stderr.contains("secret"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("`AURELIAN_X` is reserved") && !run.stderr.contains("secret"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -82,7 +90,10 @@ fn records_that_the_agent_could_rewrite() {
     }
     let run = Run::of(desk.command(&["run", "--state", "state", "--", "true"]).output().unwrap());
     assert_eq!(run.code, 125);
-    assert!(std::fs::read_dir(desk.workspace()).unwrap().next().is_none(), "nothing was left in the workspace");
+    assert!(
+        std::fs::read_dir(desk.workspace()).unwrap().next().is_none(),
+        "nothing was left in the workspace"
+    );
 }
 
 #[test]
