@@ -119,3 +119,19 @@ fn a_link_that_leads_into_the_workspace_later_is_no_way_in() {
     assert_eq!(run.code, 125);
     assert!(run.stderr.contains("the agent may write"), "{}", run.stderr);
 }
+
+#[test]
+#[cfg(feature = "break-controls")]
+fn a_boundary_that_does_not_stand_is_on_record() {
+    let desk = crate::desk_or_skip!();
+    let mut command = desk.run_command(&["--", "touch", "started"]);
+    let run = Run::of(command.env("AURELIAN_BREAK", "network namespace").output().unwrap());
+    assert_eq!(run.code, 125, "{run:?}");
+    assert!(run.stderr.starts_with("aurelian: error: ") && run.stderr.contains("network namespace"), "{}", run.stderr);
+    let events = desk.events();
+    let kinds: Vec<_> = events.iter().map(|event| event.fact.kind()).collect();
+    assert_eq!(kinds, ["run.started", "boundary.failed", "run.ended"]);
+    let Fact::RunEnded(ended) = &events[2].fact else { panic!("{:?}", events[2]) };
+    assert_eq!(ended.verdict, Verdict::Unproven);
+    assert!(!desk.path("ws/started").exists());
+}
