@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::DoctorOptions;
 use crate::failure::{Failure, NOTHING_STARTED};
 use crate::style::Paint;
+use crate::summary;
 use checks::Check;
 use trial::Trial;
 
@@ -55,8 +56,7 @@ pub(crate) fn run(options: DoctorOptions) -> Result<ExitCode, Failure> {
     };
     let mut out = io::stdout().lock();
     if options.json {
-        serde_json::to_writer(&mut out, &diagnosis).map_err(io::Error::from)?;
-        writeln!(out)?;
+        writeln!(out, "{}", summary::json(&diagnosis)?)?;
     } else {
         diagnosis.tell(&mut out, Paint::for_stdout())?;
     }

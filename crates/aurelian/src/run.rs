@@ -99,6 +99,7 @@ fn tell(
 ) -> Result<ExitCode, Failure> {
     report.ended_by_signal = outcome.ended_by_signal;
     report.not_started = outcome.not_started;
+    report.not_reached = outcome.not_reached;
     report.filtered = outcome.filtered;
     report.is_of_a_file = request.is_of_a_file();
     if !request.quiet {
@@ -108,8 +109,7 @@ fn tell(
     }
     if request.json {
         let mut out = io::stdout().lock();
-        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        writeln!(out, "{}", summary::json(&report)?)?;
         out.flush()?;
     }
     Ok(ExitCode::from(report.exit_code))

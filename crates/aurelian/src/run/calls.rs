@@ -1,14 +1,16 @@
 //! The calls of a run: the operator's one command, or those of a file, one after the other.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use event::Text;
+use event::fact::EndReason;
 use sandbox::{Call, CallError, Command, Ended, Sandbox, Stdio, WindowSize};
 use sensor::Recorder;
+use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 
 use super::calls_file::CallLine;
@@ -32,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) exit_code: u8,
     pub(crate) ended_by_signal: Option<i32>,
     pub(crate) not_started: Vec<NotStarted>,
+    /// Calls of the file that it did not come to.
+    pub(crate) not_reached: usize,
     /// What was kept from the operator's terminal.
     pub(crate) filtered: BTreeMap<&'static str, u64>,
 }
@@ -104,8 +108,8 @@ impl Performance<'_> {
             Work::Command(words) => self.command(words, &mut outcome),
             Work::Calls(calls) => self.calls(calls, &mut outcome),
         }
-        outcome.ended_by_signal = self.session.killed_by();
-        if let Some(signal) = outcome.ended_by_signal {
+        if let Some(signal) = self.session.killed_by() {
+            outcome.ended_by_signal = Some(signal);
             outcome.exit_code = exit_code(128 + signal);
         }
         outcome
@@ -120,7 +124,10 @@ impl Performance<'_> {
             self.piped(command, outcome)
         };
         match ended {
-            Ok(ended) => outcome.exit_code = exit_code(ended.exit_code),
+            Ok(ended) => {
+                outcome.exit_code = exit_code(ended.exit_code);
+                explain(&ended, program);
+            }
             Err(error) => {
                 outcome.exit_code = NOTHING_STARTED;
                 outcome.failed(None, &error);
@@ -167,15 +174,25 @@ impl Performance<'_> {
     }
 
     fn calls(&self, calls: &[CallLine], outcome: &mut Outcome) {
-        for (number, line) in (1..).zip(calls) {
+        for (done, line) in calls.iter().enumerate() {
             if self.session.is_asked_to_end() {
-                outcome.exit_code = exit_code(128 + signal_hook::consts::SIGINT);
+                outcome.ended_by_signal = Some(SIGINT);
+                outcome.exit_code = exit_code(128 + SIGINT);
+                outcome.not_reached = calls.len() - done;
                 return;
             }
-            self.head(number, line);
-            if let Err(error) = self.one(line, outcome) {
-                outcome.failed(line.id.clone(), &error);
-                outcome.exit_code = SOME_NOT_STARTED;
+            self.head(done + 1, line);
+            match self.one(line, outcome) {
+                Ok(()) => {}
+                Err(CallError::Gone) => {
+                    outcome.exit_code = SOME_NOT_STARTED;
+                    outcome.not_reached = calls.len() - done;
+                    return;
+                }
+                Err(error) => {
+                    outcome.exit_code = SOME_NOT_STARTED;
+                    outcome.failed(line.id.clone(), &error);
+                }
             }
         }
     }
@@ -209,7 +226,7 @@ impl Performance<'_> {
     }
 
     /// Says which call the output that follows is of.
-    fn head(&self, number: u32, line: &CallLine) {
+    fn head(&self, number: usize, line: &CallLine) {
         if self.request.quiet || self.request.json {
             return;
         }
@@ -218,6 +235,20 @@ impl Performance<'_> {
         let heading = format!("── call {number}{id} · {}", title(&words, HEADING));
         let paint = crate::style::Paint::for_stderr();
         self.screen.note(&paint.faint(&crate::style::for_stderr(heading)));
+    }
+}
+
+/// Says why a program could not be executed, as a shell would.
+fn explain(ended: &Ended, program: &OsStr) {
+    let program = program.to_string_lossy();
+    match ended.reason {
+        EndReason::NotFound => {
+            failure::complain(&format_args!("there is no program `{program}` in the sandbox"))
+        }
+        EndReason::NotExecutable => {
+            failure::complain(&format_args!("`{program}` can't be executed in the sandbox"))
+        }
+        _ => {}
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
         fs::write(from.join("tmp/sub/file"), "content").unwrap();
         fs::set_permissions(from.join("tmp/sub/file"), fs::Permissions::from_mode(0o6755)).unwrap();
         fs::write(from.join("tmp/closed"), "hidden").unwrap();
-        fs::set_permissions(from.join("tmp/closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(from.join("tmp/closed"), fs::Permissions::from_mode(0o0)).unwrap();
         symlink("/etc/passwd", from.join("tmp/link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, from.join("tmp/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let kept = keep(from, &to, 1 << 20);

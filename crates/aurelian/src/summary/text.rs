@@ -130,6 +130,11 @@ impl Lines {
         if let Some(signal) = report.ended_by_signal {
             self.item("  ", "ended", Paint::notable, &format!("by signal {signal} to aurelian"));
         }
+        if report.not_reached > 0 {
+            let what =
+                format!("{} not started: the run had ended", units::count(report.not_reached as u64, "call"));
+            self.item("  ", "missing", Paint::bad, &what);
+        }
         self.doubts(report);
         self.traces(report);
     }
@@ -163,7 +168,7 @@ impl Lines {
         }
         if let Some(kept) = &report.kept {
             let path = Text::from(kept.path.as_path());
-            let mut what = format!("{path} · {}", units::count(kept.entries, "file"));
+            let mut what = format!("{path} · {}", units::count(kept.entries, "entry"));
             let _ = write!(what, ", {}", units::bytes(kept.bytes));
             if kept.left_out > 0 {
                 let _ = write!(what, "; {} left out", kept.left_out);
