@@ -127,7 +127,11 @@ fn a_boundary_that_does_not_stand_is_on_record() {
     let mut command = desk.run_command(&["--", "touch", "started"]);
     let run = Run::of(command.env("AURELIAN_BREAK", "network namespace").output().unwrap());
     assert_eq!(run.code, 125, "{run:?}");
-    assert!(run.stderr.starts_with("aurelian: error: ") && run.stderr.contains("network namespace"), "{}", run.stderr);
+    assert!(
+        run.stderr.starts_with("aurelian: error: ") && run.stderr.contains("network namespace"),
+        "{}",
+        run.stderr
+    );
     let events = desk.events();
     let kinds: Vec<_> = events.iter().map(|event| event.fact.kind()).collect();
     assert_eq!(kinds, ["run.started", "boundary.failed", "run.ended"]);
