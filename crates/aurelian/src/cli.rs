@@ -73,7 +73,12 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) calls: Option<PathBuf>,
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present = "calls", conflicts_with = "calls")]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        required_unless_present = "calls",
+        conflicts_with = "calls"
+    )]
     pub(crate) command: Vec<OsString>,
 }
 

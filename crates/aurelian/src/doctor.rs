@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::DoctorOptions;
 use crate::failure::{Failure, NOTHING_STARTED};
 use crate::style::Paint;
+use crate::summary;
 use checks::Check;
 use trial::Trial;
 
@@ -55,8 +56,7 @@ pub(crate) fn run(options: DoctorOptions) -> Result<ExitCode, Failure> {
     };
     let mut out = io::stdout().lock();
     if options.json {
-        serde_json::to_writer(&mut out, &diagnosis).map_err(io::Error::from)?;
-        writeln!(out)?;
+        writeln!(out, "{}", summary::json(&diagnosis)?)?;
     } else {
         diagnosis.tell(&mut out, Paint::for_stdout())?;
     }
@@ -67,7 +67,11 @@ pub(crate) fn run(options: DoctorOptions) -> Result<ExitCode, Failure> {
 impl Diagnosis {
     fn tell(&self, out: &mut impl Write, paint: Paint) -> io::Result<()> {
         let kind = if self.rootless { "without root" } else { "with root's rights" };
-        writeln!(out, "aurelian {} on Linux {} {}, as {} {kind}\n", self.version, self.kernel, self.machine, self.user)?;
+        writeln!(
+            out,
+            "aurelian {} on Linux {} {}, as {} {kind}\n",
+            self.version, self.kernel, self.machine, self.user
+        )?;
         for check in &self.checks {
             let (word, painted) = match check.state {
                 ControlState::On => ("ok", paint.good("ok")),
@@ -105,7 +109,12 @@ impl Trial {
                 Ok(())
             }
             Self::Failed { reason, .. } => {
-                writeln!(out, "{}: no sandbox can be started: {}", paint.bad("not ready"), Text::from(reason.as_str()))
+                writeln!(
+                    out,
+                    "{}: no sandbox can be started: {}",
+                    paint.bad("not ready"),
+                    Text::from(reason.as_str())
+                )
             }
         }
     }

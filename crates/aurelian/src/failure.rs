@@ -10,7 +10,7 @@ use sandbox::{StartError, SupervisorError, WorkspaceError};
 use thiserror::Error;
 
 use crate::run::{CallsError, KeepError, RecordError};
-use crate::style;
+use crate::{operator, style};
 
 /// Nothing was started: the options, the policy or the boundary did not stand.
 pub(crate) const NOTHING_STARTED: u8 = 125;
@@ -97,26 +97,35 @@ pub(crate) fn complain(what: &dyn std::fmt::Display) {
 
 /// Prints what is wrong with a policy, with the lines concerned.
 fn explain(error: &PolicyError) {
-    if error.problems().is_empty() {
-        return complain(error);
+    complain(error);
+    let PolicyError::Refused { source_text, problems, omitted } = error else { return };
+    for problem in problems {
+        let report = miette::Report::new(problem.clone()).with_source_code(source_text.clone());
+        let mut text = String::new();
+        if handler().render_report(&mut text, report.as_ref()).is_ok() {
+            let _ = write!(io::stderr(), "\n{text}");
+        }
     }
-    let paint = style::Paint::for_stderr();
-    let theme = match (paint.is_colourful(), io::stderr().is_terminal()) {
-        (true, _) => GraphicalTheme::unicode(),
-        (false, true) => GraphicalTheme::unicode_nocolor(),
-        (false, false) => GraphicalTheme::none(),
+    if *omitted > 0 {
+        let _ = writeln!(io::stderr(), "\n… and {omitted} more");
+    }
+}
+
+/// How problems are drawn: as the terminal can show them, and plain where there is none.
+fn handler() -> GraphicalReportHandler {
+    let is_terminal = io::stderr().is_terminal() && operator::speaks_utf8(&io::stderr());
+    let theme = match (is_terminal, style::Paint::for_stderr().is_colourful()) {
+        (true, true) => GraphicalTheme::unicode(),
+        (true, false) => GraphicalTheme::unicode_nocolor(),
+        (false, _) => GraphicalTheme::none(),
     };
-    let mut report = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
-    match handler.render_report(&mut report, error) {
-        Ok(()) => drop(write!(io::stderr(), "aurelian: {} {report}", paint.bad("error:"))),
-        Err(_) => complain(&format_args!("{error:#}")),
-    }
+    GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false)
 }
 
 /// Prints what clap has to say: help and version are no failures.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    let asked = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    let asked =
+        matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
     if asked { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_STARTED) }
 }

@@ -81,7 +81,9 @@ pub(crate) fn is_foreground() -> bool {
 /// Whether the terminal is in UTF-8 mode, as it told the kernel, or as the locale has it.
 pub(crate) fn speaks_utf8(terminal: &impl AsFd) -> bool {
     let told = tcgetattr(terminal).is_ok_and(|modes| modes.input_modes.contains(InputModes::IUTF8));
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|l| !l.is_empty()));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|l| !l.is_empty()));
     told || locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }
 

@@ -91,9 +91,15 @@ fn boundary_failed(error: &StartError) -> BoundaryFailed {
 }
 
 /// Prints what the run comes to, and gives the exit code.
-fn tell(mut report: Report, outcome: Outcome, request: &Request, screen: &Screen) -> Result<ExitCode, Failure> {
+fn tell(
+    mut report: Report,
+    outcome: Outcome,
+    request: &Request,
+    screen: &Screen,
+) -> Result<ExitCode, Failure> {
     report.ended_by_signal = outcome.ended_by_signal;
     report.not_started = outcome.not_started;
+    report.not_reached = outcome.not_reached;
     report.filtered = outcome.filtered;
     report.is_of_a_file = request.is_of_a_file();
     if !request.quiet {
@@ -103,8 +109,7 @@ fn tell(mut report: Report, outcome: Outcome, request: &Request, screen: &Screen
     }
     if request.json {
         let mut out = io::stdout().lock();
-        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        writeln!(out, "{}", summary::json(&report)?)?;
         out.flush()?;
     }
     Ok(ExitCode::from(report.exit_code))

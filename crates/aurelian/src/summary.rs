@@ -5,6 +5,7 @@ mod text;
 pub(crate) mod units;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use sensor::Summary;
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) summary: Summary,
     /// Calls of the file that could not be started.
     pub(crate) not_started: Vec<NotStarted>,
+    /// Calls of the file that it did not come to.
+    pub(crate) not_reached: usize,
     /// The file of events; absent when they went to stdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) events_file: Option<PathBuf>,
@@ -62,12 +65,27 @@ impl Report {
             ended_by_signal: None,
             summary,
             not_started: Vec::new(),
+            not_reached: 0,
             events_file: None,
             kept: None,
             filtered: BTreeMap::new(),
             is_of_a_file: false,
         }
     }
+}
+
+/// A value as one line of JSON in printable ASCII: it may be printed on a terminal.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
+    let json = serde_json::to_string(value)?;
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            ' '..='~' => line.push(character),
+            // Control characters were escaped already, and these stand in strings only.
+            _ => line.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+    }
+    Ok(line)
 }
 
 #[cfg(test)]

@@ -62,10 +62,10 @@ impl Scribe {
         if let (Fact::CallStarted(_), Some(cause)) = (&observation.fact, &observation.cause) {
             self.lineage.begins(cause.call, seen.at);
         }
-        if let (Fact::CallEnded(ended), Some(cause)) = (&observation.fact, &observation.cause) {
-            if ended.processes_left == 0 {
-                self.lineage.is_over(cause.call, seen.at);
-            }
+        if let (Fact::CallEnded(ended), Some(cause)) = (&observation.fact, &observation.cause)
+            && ended.processes_left == 0
+        {
+            self.lineage.is_over(cause.call, seen.at);
         }
         self.record(seen.at.timestamp(), observation);
     }

@@ -1,5 +1,7 @@
 //! What a recorder writes and sums up, on outputs that work, wait and fail.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
+
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 

@@ -129,7 +129,9 @@ fn landlock(version: u32) -> Check {
 fn cgroups(kind: CgroupKind) -> Check {
     match kind {
         CgroupKind::Unified => Check::on("control groups", "version 2"),
-        CgroupKind::Hybrid => Check::on("control groups", "hybrid: limits in version 1, freezing and killing in version 2"),
+        CgroupKind::Hybrid => {
+            Check::on("control groups", "hybrid: limits in version 1, freezing and killing in version 2")
+        }
         CgroupKind::None => Check::on("control groups", "none that we may write").lacks(
             ControlState::Reduced,
             "freezing and killing go process by process; what a call used is what its first process used",
@@ -194,7 +196,8 @@ fn number(file: &str) -> Option<u64> {
 
 /// Whether a kernel's release is this version or newer.
 fn at_least(release: &str, major: u32, minor: u32) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
 }
 
@@ -204,14 +207,18 @@ mod tests {
 
     #[test]
     fn releases_compare_by_number() {
-        for (release, wanted) in [("6.15.0", true), ("6.18.5-cloud", true), ("10.0", true), ("6.9.12", false), ("", false)] {
+        for (release, wanted) in
+            [("6.15.0", true), ("6.18.5-cloud", true), ("10.0", true), ("6.9.12", false), ("", false)]
+        {
             assert_eq!(at_least(release, 6, 15), wanted, "{release}");
         }
     }
 
     #[test]
     fn what_is_missing_has_a_meaning_and_a_remedy() {
-        for check in [landlock(0), landlock(3), cgroups(CgroupKind::None), exit_codes("5.4"), mapped_mounts("5.4")] {
+        for check in
+            [landlock(0), landlock(3), cgroups(CgroupKind::None), exit_codes("5.4"), mapped_mounts("5.4")]
+        {
             assert_ne!(check.state, ControlState::On);
             assert!(check.means.is_some() && check.remedy.is_some(), "{check:?}");
         }

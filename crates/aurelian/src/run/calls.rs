@@ -1,14 +1,16 @@
 //! The calls of a run: the operator's one command, or those of a file, one after the other.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use event::Text;
+use event::fact::EndReason;
 use sandbox::{Call, CallError, Command, Ended, Sandbox, Stdio, WindowSize};
 use sensor::Recorder;
+use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 
 use super::calls_file::CallLine;
@@ -32,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) exit_code: u8,
     pub(crate) ended_by_signal: Option<i32>,
     pub(crate) not_started: Vec<NotStarted>,
+    /// Calls of the file that it did not come to.
+    pub(crate) not_reached: usize,
     /// What was kept from the operator's terminal.
     pub(crate) filtered: BTreeMap<&'static str, u64>,
 }
@@ -104,8 +108,8 @@ impl Performance<'_> {
             Work::Command(words) => self.command(words, &mut outcome),
             Work::Calls(calls) => self.calls(calls, &mut outcome),
         }
-        outcome.ended_by_signal = self.session.killed_by();
-        if let Some(signal) = outcome.ended_by_signal {
+        if let Some(signal) = self.session.killed_by() {
+            outcome.ended_by_signal = Some(signal);
             outcome.exit_code = exit_code(128 + signal);
         }
         outcome
@@ -114,9 +118,16 @@ impl Performance<'_> {
     fn command(&self, words: &[OsString], outcome: &mut Outcome) {
         let Some((program, arguments)) = words.split_first() else { return };
         let command = Command::new(program).args(arguments);
-        let ended = if self.is_passed_through() { self.in_terminal(command, outcome) } else { self.piped(command, outcome) };
+        let ended = if self.is_passed_through() {
+            self.in_terminal(command, outcome)
+        } else {
+            self.piped(command, outcome)
+        };
         match ended {
-            Ok(ended) => outcome.exit_code = exit_code(ended.exit_code),
+            Ok(ended) => {
+                outcome.exit_code = exit_code(ended.exit_code);
+                explain(&ended, program);
+            }
             Err(error) => {
                 outcome.exit_code = NOTHING_STARTED;
                 outcome.failed(None, &error);
@@ -128,7 +139,8 @@ impl Performance<'_> {
     fn piped(&self, command: Command, outcome: &mut Outcome) -> Result<Ended, CallError> {
         // In the background a terminal can't be read, only waited for.
         let is_readable = !io::IsTerminal::is_terminal(&io::stdin()) || operator::is_foreground();
-        let mut call = self.session.sandbox.call(command.stdin(if is_readable { Stdio::Pipe } else { Stdio::Null }))?;
+        let mut call =
+            self.session.sandbox.call(command.stdin(if is_readable { Stdio::Pipe } else { Stdio::Null }))?;
         if let Some(input) = call.stdin.take() {
             // Without a thread the command has no input, which is better than no end.
             let _ = relay::our_stdin(input);
@@ -162,15 +174,25 @@ impl Performance<'_> {
     }
 
     fn calls(&self, calls: &[CallLine], outcome: &mut Outcome) {
-        for (number, line) in (1..).zip(calls) {
+        for (done, line) in calls.iter().enumerate() {
             if self.session.is_asked_to_end() {
-                outcome.exit_code = exit_code(128 + signal_hook::consts::SIGINT);
+                outcome.ended_by_signal = Some(SIGINT);
+                outcome.exit_code = exit_code(128 + SIGINT);
+                outcome.not_reached = calls.len() - done;
                 return;
             }
-            self.head(number, line);
-            if let Err(error) = self.one(line, outcome) {
-                outcome.failed(line.id.clone(), &error);
-                outcome.exit_code = SOME_NOT_STARTED;
+            self.head(done + 1, line);
+            match self.one(line, outcome) {
+                Ok(()) => {}
+                Err(CallError::Gone) => {
+                    outcome.exit_code = SOME_NOT_STARTED;
+                    outcome.not_reached = calls.len() - done;
+                    return;
+                }
+                Err(error) => {
+                    outcome.exit_code = SOME_NOT_STARTED;
+                    outcome.failed(line.id.clone(), &error);
+                }
             }
         }
     }
@@ -185,7 +207,8 @@ impl Performance<'_> {
     }
 
     fn command_of(&self, line: &CallLine) -> Command {
-        let (program, arguments) = line.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
+        let (program, arguments) =
+            line.command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
         let mut command = Command::new(program).args(arguments);
         for (name, value) in &line.environment {
             command = command.env(name, value);
@@ -203,7 +226,7 @@ impl Performance<'_> {
     }
 
     /// Says which call the output that follows is of.
-    fn head(&self, number: u32, line: &CallLine) {
+    fn head(&self, number: usize, line: &CallLine) {
         if self.request.quiet || self.request.json {
             return;
         }
@@ -212,6 +235,20 @@ impl Performance<'_> {
         let heading = format!("── call {number}{id} · {}", title(&words, HEADING));
         let paint = crate::style::Paint::for_stderr();
         self.screen.note(&paint.faint(&crate::style::for_stderr(heading)));
+    }
+}
+
+/// Says why a program could not be executed, as a shell would.
+fn explain(ended: &Ended, program: &OsStr) {
+    let program = program.to_string_lossy();
+    match ended.reason {
+        EndReason::NotFound => {
+            failure::complain(&format_args!("there is no program `{program}` in the sandbox"))
+        }
+        EndReason::NotExecutable => {
+            failure::complain(&format_args!("`{program}` can't be executed in the sandbox"))
+        }
+        _ => {}
     }
 }
 

@@ -73,7 +73,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<CallLine>, CallsError> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        if io::Read::take(&mut input, LINE as u64 + 1).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        if io::Read::take(&mut input, LINE as u64 + 1).read_until(b'\n', &mut line).map_err(unreadable)? == 0
+        {
             break;
         }
         let wrong = |problem| CallsError::Line { path: path.to_owned(), line: number, problem };
@@ -128,11 +129,19 @@ impl Raw {
         check_id(self.id.as_deref())?;
         check_command(&command)?;
         check_environment(&self.env)?;
-        if self.cwd.as_ref().is_some_and(|cwd| cwd.as_os_str().is_empty() || has_nul(&cwd.to_string_lossy())) {
+        if self.cwd.as_ref().is_some_and(|cwd| cwd.as_os_str().is_empty() || has_nul(&cwd.to_string_lossy()))
+        {
             return Err("`cwd` must be a path inside the sandbox".to_owned());
         }
         let timeout = self.timeout.map(seconds).transpose()?;
-        Ok(CallLine { id: self.id, command, timeout, cwd: self.cwd, environment: self.env, stdin: self.stdin })
+        Ok(CallLine {
+            id: self.id,
+            command,
+            timeout,
+            cwd: self.cwd,
+            environment: self.env,
+            stdin: self.stdin,
+        })
     }
 }
 
@@ -174,7 +183,8 @@ fn has_nul(text: &str) -> bool {
 }
 
 fn seconds(seconds: f64) -> Result<Duration, String> {
-    let wrong = || format!("`timeout` is {seconds}; expected seconds, more than 0 and at most {}", TIMEOUT.as_secs());
+    let wrong =
+        || format!("`timeout` is {seconds}; expected seconds, more than 0 and at most {}", TIMEOUT.as_secs());
     let timeout = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
     if timeout.is_zero() || timeout > TIMEOUT { Err(wrong()) } else { Ok(timeout) }
 }
@@ -268,7 +278,9 @@ mod tests {
             assert!(problem.contains(wanted), "{line}: {problem}");
         }
         assert!(problem(&format!(r#"{{"command":"x","id":"{}"}}"#, "i".repeat(257))).contains("257 bytes"));
-        assert!(problem(&format!(r#"{{"command":["{}"]}}"#, "i".repeat(ARGUMENT + 1))).contains("Linux takes"));
+        assert!(
+            problem(&format!(r#"{{"command":["{}"]}}"#, "i".repeat(ARGUMENT + 1))).contains("Linux takes")
+        );
     }
 
     #[test]
@@ -276,7 +288,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "{\"command\":\"a\",\"id\":\"1\"}\n\n{\"command\":\"b\"}").unwrap();
         assert_eq!(read(file.path()).unwrap().len(), 2);
-        std::fs::write(file.path(), "{\"command\":\"a\",\"id\":\"1\"}\n{\"command\":\"b\",\"id\":\"1\"}\n").unwrap();
+        std::fs::write(file.path(), "{\"command\":\"a\",\"id\":\"1\"}\n{\"command\":\"b\",\"id\":\"1\"}\n")
+            .unwrap();
         let error = read(file.path()).unwrap_err().to_string();
         assert!(error.ends_with(":2: the id is that of line 1 too; each call needs its own"), "{error}");
         std::fs::write(file.path(), "\n").unwrap();

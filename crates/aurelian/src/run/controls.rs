@@ -48,8 +48,10 @@ fn host_controls(supervisor: &Supervisor) -> HostControls {
 }
 
 fn controls(supervisor: &Supervisor) -> BTreeMap<Name, HostControl> {
-    let mut controls: BTreeMap<Name, HostControl> =
-        NAMESPACES.iter().map(|name| (format!("{name} namespace").into(), control(ControlState::On, None))).collect();
+    let mut controls: BTreeMap<Name, HostControl> = NAMESPACES
+        .iter()
+        .map(|name| (format!("{name} namespace").into(), control(ControlState::On, None)))
+        .collect();
     for name in ["root", "seccomp", "capabilities", "no_new_privs"] {
         controls.insert(name.into(), control(ControlState::On, None));
     }
@@ -79,7 +81,9 @@ fn limit(supervisor: &Supervisor, controller: &str) -> HostControl {
 
 fn freeze(kind: CgroupKind) -> HostControl {
     match kind {
-        CgroupKind::None => control(ControlState::Reduced, Some("process by process; no control group".into())),
+        CgroupKind::None => {
+            control(ControlState::Reduced, Some("process by process; no control group".into()))
+        }
         _ => control(ControlState::On, None),
     }
 }

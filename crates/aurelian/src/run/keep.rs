@@ -75,7 +75,8 @@ impl Shelf {
             return Err(KeepError::NotEmpty(path));
         }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let folder = rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| unwritable(errno.into()))?;
+        let folder =
+            rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| unwritable(errno.into()))?;
         Ok(Self { folder, path })
     }
 
@@ -133,7 +134,8 @@ impl Copy {
                 levels.pop();
                 continue;
             };
-            let below = if self.kept.entries < ENTRIES { self.entry(level, &name) } else { Err(Errno::NOSPC) };
+            let below =
+                if self.kept.entries < ENTRIES { self.entry(level, &name) } else { Err(Errno::NOSPC) };
             match below {
                 Ok(None) => self.kept.entries += 1,
                 Ok(Some(_)) if levels.len() == DEPTH => self.kept.left_out += 1,
@@ -261,7 +263,7 @@ mod tests {
         fs::write(from.join("tmp/sub/file"), "content").unwrap();
         fs::set_permissions(from.join("tmp/sub/file"), fs::Permissions::from_mode(0o6755)).unwrap();
         fs::write(from.join("tmp/closed"), "hidden").unwrap();
-        fs::set_permissions(from.join("tmp/closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(from.join("tmp/closed"), fs::Permissions::from_mode(0o0)).unwrap();
         symlink("/etc/passwd", from.join("tmp/link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, from.join("tmp/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let kept = keep(from, &to, 1 << 20);

@@ -15,7 +15,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const BEAT: Duration = Duration::from_millis(500);
 
 /// Draws the line until the sender is gone.
-pub(crate) fn show(session: &Session<'_>, screen: &Screen, recorder: &Recorder, calls: usize, end: &Receiver<()>) {
+pub(crate) fn show(
+    session: &Session<'_>,
+    screen: &Screen,
+    recorder: &Recorder,
+    calls: usize,
+    end: &Receiver<()>,
+) {
     let began = Instant::now();
     let mut wait = PATIENCE;
     while end.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {

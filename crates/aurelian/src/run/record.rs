@@ -55,7 +55,12 @@ impl Writable {
     }
 
     /// Refuses a place that lies in what the agent can write.
-    pub(crate) fn refuse(&self, path: &Path, what: &'static str, option: &'static str) -> Result<(), RecordError> {
+    pub(crate) fn refuse(
+        &self,
+        path: &Path,
+        what: &'static str,
+        option: &'static str,
+    ) -> Result<(), RecordError> {
         let place = existing(path);
         let above: Vec<_> = place.ancestors().filter_map(identity).collect();
         match self.0.iter().find(|writable| identity(writable).is_some_and(|place| above.contains(&place))) {
@@ -103,12 +108,17 @@ impl Record {
                 writable.refuse(&fs::read_link(made).unwrap_or_default(), "the events", "--events")?;
                 Ok(record)
             }
-            None => Self::in_state(&state.map_or_else(default_state, |state| Ok(state.to_owned()))?, run, writable),
+            None => Self::in_state(
+                &state.map_or_else(default_state, |state| Ok(state.to_owned()))?,
+                run,
+                writable,
+            ),
         }
     }
 
     fn stdout() -> Result<Self, RecordError> {
-        let failed = |errno: rustix::io::Errno| RecordError::Unwritable { path: "-".into(), source: errno.into() };
+        let failed =
+            |errno: rustix::io::Errno| RecordError::Unwritable { path: "-".into(), source: errno.into() };
         let output = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3).map_err(failed)?;
         Ok(Self { output: output.into(), path: None })
     }
@@ -125,7 +135,12 @@ impl Record {
     fn file(path: &Path) -> Result<Self, RecordError> {
         let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlags::NOCTTY.bits() as i32);
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOCTTY.bits() as i32);
         let output = options.open(path).map_err(unwritable)?;
         let path = std::path::absolute(path).map_err(unwritable)?;
         Ok(Self { output, path: Some(path) })
@@ -155,10 +170,16 @@ mod tests {
         symlink(workspace.join("sub"), folder.path().join("link")).unwrap();
         let writable = Writable::new(&workspace, &[]);
         for inside in ["ws/e.jsonl", "ws/sub/not/yet/e.jsonl", "link/e.jsonl", "ws/../ws/e.jsonl"] {
-            assert!(writable.refuse(&folder.path().join(inside), "the events", "--events").is_err(), "{inside}");
+            assert!(
+                writable.refuse(&folder.path().join(inside), "the events", "--events").is_err(),
+                "{inside}"
+            );
         }
         for outside in ["e.jsonl", "ws2/e.jsonl", "ws/../e.jsonl"] {
-            assert!(writable.refuse(&folder.path().join(outside), "the events", "--events").is_ok(), "{outside}");
+            assert!(
+                writable.refuse(&folder.path().join(outside), "the events", "--events").is_ok(),
+                "{outside}"
+            );
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn outputs(
     to: Stream,
 ) -> Vec<TerminalGuard> {
     thread::scope(|scope| {
-        let errors = stderr.map(|output| scope.spawn(|| output_to(output, Outlet::new(screen, Stream::Stderr))));
+        let errors =
+            stderr.map(|output| scope.spawn(|| output_to(output, Outlet::new(screen, Stream::Stderr))));
         let first = stdout.and_then(|output| output_to(output, Outlet::new(screen, to)));
         let second = errors.and_then(|errors| errors.join().ok().flatten());
         first.into_iter().chain(second).collect()

@@ -103,7 +103,10 @@ fn image(name: &str) -> Result<Image, Failure> {
     if name == "host" {
         return Ok(Image::Host);
     }
-    let wrong = |error: &dyn std::error::Error| Failure::Image { image: name.to_owned(), reason: crate::failure::chain(error) };
+    let wrong = |error: &dyn std::error::Error| Failure::Image {
+        image: name.to_owned(),
+        reason: crate::failure::chain(error),
+    };
     let reference: OciReference = name.parse().map_err(|error| wrong(&error))?;
     let cache = Cache::default_dir().map_err(|error| wrong(&error))?;
     let image = oci::open(&reference, &Cache::at(cache)).map_err(|error| wrong(&error))?;

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sandbox::{Call, Sandbox, Terminal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
@@ -29,6 +29,8 @@ pub(crate) struct Session<'a> {
 struct Current {
     call: Option<Arc<Call>>,
     terminal: Option<Arc<Terminal>>,
+    /// A SIGINT came while no call was there to get it.
+    is_interrupted: bool,
 }
 
 impl<'a> Session<'a> {
@@ -38,13 +40,18 @@ impl<'a> Session<'a> {
 
     /// Signals go to this call from now on.
     pub(crate) fn attend(&self, call: &Arc<Call>, terminal: Option<&Arc<Terminal>>) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { call: Some(Arc::clone(call)), terminal: terminal.map(Arc::clone) };
+        let mut current = self.lock();
+        if std::mem::take(&mut current.is_interrupted) {
+            // It may have ended already.
+            let _ = call.signal(SIGINT);
+        }
+        current.call = Some(Arc::clone(call));
+        current.terminal = terminal.map(Arc::clone);
     }
 
     /// The number of the current call.
     pub(crate) fn call_number(&self) -> Option<u32> {
-        self.call().map(|call| call.id().number())
+        self.lock().call.as_ref().map(|call| call.id().number())
     }
 
     /// Whether the operator wants no more calls.
@@ -69,8 +76,8 @@ impl<'a> Session<'a> {
 
     fn end(&self, signal: i32) {
         let before = self.asked.fetch_add(1, Ordering::SeqCst);
-        if before == 0 && signal == SIGINT && self.call().is_some_and(|call| call.signal(signal).is_ok()) {
-            return;
+        if before == 0 && signal == SIGINT {
+            return self.interrupt();
         }
         if self.killed_by().is_some() {
             operator::restore_terminal();
@@ -80,16 +87,22 @@ impl<'a> Session<'a> {
         self.sandbox.kill();
     }
 
+    fn interrupt(&self) {
+        let mut current = self.lock();
+        let told = current.call.as_ref().is_some_and(|call| call.signal(SIGINT).is_ok());
+        current.is_interrupted = !told;
+    }
+
     fn resize(&self) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.lock();
         if let (Some(terminal), Some(size)) = (&current.terminal, operator::window_size(&io::stdout())) {
             // The program inside may be gone by now.
             let _ = terminal.resize(size);
         }
     }
 
-    fn call(&self) -> Option<Arc<Call>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).call.clone()
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

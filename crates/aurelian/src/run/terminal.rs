@@ -23,7 +23,11 @@ const CHUNK: usize = 64 * 1024;
 const KEYS: usize = 64 * 1024;
 
 /// Passes keys and output on until the call ends. Gives what was kept from the operator's terminal.
-pub(crate) fn pass_through(screen: &Screen, call: &Arc<Call>, terminal: &Terminal) -> io::Result<Option<TerminalGuard>> {
+pub(crate) fn pass_through(
+    screen: &Screen,
+    call: &Arc<Call>,
+    terminal: &Terminal,
+) -> io::Result<Option<TerminalGuard>> {
     let end = eventfd(0, EventfdFlags::CLOEXEC)?;
     fcntl_setfl(terminal, fcntl_getfl(terminal)? | OFlags::NONBLOCK)?;
     let raw = RawMode::enter()?;
@@ -83,7 +87,8 @@ impl Passage<'_> {
         let wanted = if self.keys.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
         let none = PollFlags::empty();
         let mut entries = vec![PollFd::new(end, PollFlags::IN)];
-        entries.push(PollFd::from_borrowed_fd(stdin.as_fd(), if self.is_typing { PollFlags::IN } else { none }));
+        entries
+            .push(PollFd::from_borrowed_fd(stdin.as_fd(), if self.is_typing { PollFlags::IN } else { none }));
         if is_open {
             entries.push(PollFd::new(self.terminal, wanted));
         }

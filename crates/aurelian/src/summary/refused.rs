@@ -55,11 +55,15 @@ struct Place {
 impl Kind {
     fn add(&mut self, refusal: &Refusal) {
         self.count += refusal.count;
-        let Fact::NetRefused(NetRefused { destination: Some(destination), .. }) = &refusal.fact else { return };
+        let Fact::NetRefused(NetRefused { destination: Some(destination), .. }) = &refusal.fact else {
+            return;
+        };
         let Destination { address, port } = destination;
         match self.places.iter_mut().find(|place| place.address == *address) {
             Some(place) => place.ports.extend(port),
-            None => self.places.push(Place { address: address.clone(), ports: port.iter().copied().collect() }),
+            None => {
+                self.places.push(Place { address: address.clone(), ports: port.iter().copied().collect() })
+            }
         }
     }
 
@@ -101,7 +105,8 @@ fn json_name(value: &impl serde::Serialize) -> String {
 }
 
 fn syscall(refused: &SyscallRefused) -> String {
-    let arguments: Vec<_> = refused.args.iter().map(|(name, value)| format!("{name}={}", short(value))).collect();
+    let arguments: Vec<_> =
+        refused.args.iter().map(|(name, value)| format!("{name}={}", short(value))).collect();
     match arguments.as_slice() {
         [] => refused.syscall.to_string(),
         arguments => format!("{}({})", refused.syscall, arguments.join(", ")),
@@ -139,7 +144,11 @@ impl Group<'_> {
         let addresses = ranges(&self.addresses);
         let one = if let [address] = addresses.as_slice() { Some(address) } else { None };
         let ports: Vec<_> = self.ports.iter().take(PORTS).map(u16::to_string).collect();
-        let more = if self.ports.len() > PORTS { format!(" and {} more", self.ports.len() - PORTS) } else { String::new() };
+        let more = if self.ports.len() > PORTS {
+            format!(" and {} more", self.ports.len() - PORTS)
+        } else {
+            String::new()
+        };
         match (one, ports.as_slice()) {
             (Some(address), [port]) if address.contains(':') => format!("[{address}]:{port}"),
             (Some(address), [port]) if !address.contains('–') => format!("{address}:{port}"),
@@ -207,13 +216,11 @@ mod tests {
 
     #[test]
     fn a_scan_is_one_line() {
-        let scan = (1..=32).flat_map(|host| [22, 80, 443].map(|port| connect(&format!("10.0.0.{host}"), port, 1)));
+        let scan =
+            (1..=32).flat_map(|host| [22, 80, 443].map(|port| connect(&format!("10.0.0.{host}"), port, 1)));
         let mut scan: Vec<_> = scan.collect();
         scan.push(connect("169.254.169.254", 80, 1));
-        assert_eq!(
-            told(scan),
-            ["97× connect tcp 10.0.0.1–10.0.0.32 ports 22, 80, 443; 169.254.169.254:80"]
-        );
+        assert_eq!(told(scan), ["97× connect tcp 10.0.0.1–10.0.0.32 ports 22, 80, 443; 169.254.169.254:80"]);
     }
 
     #[test]

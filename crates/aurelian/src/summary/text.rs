@@ -75,7 +75,10 @@ impl Lines {
         let mut line = format!("  {:>columns$}  ", call.call, columns = columns.number);
         pad(&mut line, &self.paint.faint(&id), id.chars().count(), columns.id);
         pad(&mut line, &painted, ending.chars().count(), columns.ending);
-        line.push_str(&format!("{:>8}", ended.map_or_else(String::new, |ended| units::microseconds(ended.wall_us))));
+        line.push_str(&format!(
+            "{:>8}",
+            ended.map_or_else(String::new, |ended| units::microseconds(ended.wall_us))
+        ));
         if columns.cpu {
             let cpu = ended.and_then(|ended| ended.cpu_us);
             line.push_str(&format!("  cpu {:>7}", cpu.map_or_else(|| "-".into(), units::microseconds)));
@@ -120,11 +123,17 @@ impl Lines {
             self.item("  ", "planted", Paint::bad, &format!("{}: {}", planted.path, planted.why));
         }
         for call in &report.not_started {
-            let id = call.tool_call_id.as_deref().map_or_else(String::new, |id| format!("{}: ", Text::from(id)));
+            let id =
+                call.tool_call_id.as_deref().map_or_else(String::new, |id| format!("{}: ", Text::from(id)));
             self.item("  ", "failed", Paint::bad, &format!("{id}{}", Text::from(call.reason.as_str())));
         }
         if let Some(signal) = report.ended_by_signal {
             self.item("  ", "ended", Paint::notable, &format!("by signal {signal} to aurelian"));
+        }
+        if report.not_reached > 0 {
+            let what =
+                format!("{} not started: the run had ended", units::count(report.not_reached as u64, "call"));
+            self.item("  ", "missing", Paint::bad, &what);
         }
         self.doubts(report);
         self.traces(report);
@@ -147,13 +156,19 @@ impl Lines {
 
     /// Where more can be found.
     fn traces(&mut self, report: &Report) {
-        let filtered: Vec<_> = report.filtered.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let filtered: Vec<_> =
+            report.filtered.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         if !filtered.is_empty() {
-            self.item("  ", "filtered", Paint::notable, &format!("from the terminal: {}", filtered.join(", ")));
+            self.item(
+                "  ",
+                "filtered",
+                Paint::notable,
+                &format!("from the terminal: {}", filtered.join(", ")),
+            );
         }
         if let Some(kept) = &report.kept {
             let path = Text::from(kept.path.as_path());
-            let mut what = format!("{path} · {}", units::count(kept.entries, "file"));
+            let mut what = format!("{path} · {}", units::count(kept.entries, "entry"));
             let _ = write!(what, ", {}", units::bytes(kept.bytes));
             if kept.left_out > 0 {
                 let _ = write!(what, "; {} left out", kept.left_out);
@@ -163,7 +178,10 @@ impl Lines {
         let summary = &report.summary;
         let complete = summary.gaps.is_empty() && summary.record_error.is_none();
         let complete = if complete { "complete" } else { "incomplete" };
-        let place = report.events_file.as_ref().map_or_else(|| "stdout".into(), |path| Text::from(path.as_path()).to_string());
+        let place = report
+            .events_file
+            .as_ref()
+            .map_or_else(|| "stdout".into(), |path| Text::from(path.as_path()).to_string());
         self.item("  ", "events", Paint::faint, &format!("{} {complete} · {place}", summary.events));
     }
 }
@@ -180,7 +198,9 @@ struct Columns {
 impl Columns {
     fn of(calls: &[CallSummary]) -> Self {
         let widest = |width: &dyn Fn(&CallSummary) -> usize| calls.iter().map(width).max().unwrap_or(0);
-        let known = |is_known: &dyn Fn(&CallEnded) -> bool| calls.iter().filter_map(|call| call.ended.as_ref()).any(is_known);
+        let known = |is_known: &dyn Fn(&CallEnded) -> bool| {
+            calls.iter().filter_map(|call| call.ended.as_ref()).any(is_known)
+        };
         Self {
             number: widest(&|call| call.call.to_string().len()),
             id: widest(&|call| call.tool_call_id.as_ref().map_or(0, |text| id(text).chars().count())),
@@ -207,7 +227,8 @@ fn pad(line: &mut String, painted: &str, length: usize, column: usize) {
 }
 
 fn count_calls(calls: &[CallSummary]) -> Vec<String> {
-    let failed = calls.iter().filter(|call| call.ended.as_ref().is_none_or(|ended| ended.exit_code != 0)).count();
+    let failed =
+        calls.iter().filter(|call| call.ended.as_ref().is_none_or(|ended| ended.exit_code != 0)).count();
     let mut parts = vec![units::count(calls.len() as u64, "call")];
     parts.extend((failed > 0).then(|| format!("{failed} failed")));
     parts

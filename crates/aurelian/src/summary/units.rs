@@ -32,9 +32,10 @@ pub(crate) fn bytes(bytes: u64) -> String {
 
 /// A number of things.
 pub(crate) fn count(count: u64, thing: &str) -> String {
-    match (count, thing.strip_suffix('s')) {
+    match (count, thing.strip_suffix('y')) {
         (1, _) => format!("1 {thing}"),
-        (_, Some(_)) => format!("{count} {thing}es"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ if thing.ends_with('s') => format!("{count} {thing}es"),
         _ => format!("{count} {thing}s"),
     }
 }
@@ -56,6 +57,7 @@ mod tests {
 
     #[test]
     fn things_are_counted() {
-        assert_eq!([count(1, "call"), count(2, "call"), count(2, "process")], ["1 call", "2 calls", "2 processes"]);
+        let told = [count(1, "call"), count(2, "call"), count(2, "process"), count(0, "entry")];
+        assert_eq!(told, ["1 call", "2 calls", "2 processes", "0 entries"]);
     }
 }

@@ -1,0 +1,14 @@
+//! The program as its operator sees it: exit codes, streams, records, and a terminal. As root and without.
+//!
+//! A test that needs a sandbox is skipped, by name and reason, where the host gives none.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
+
+mod calls;
+mod desk;
+mod exit_codes;
+mod record;
+mod signals;
+mod streams;
+mod terminal;
+mod wrong;
