@@ -157,3 +157,23 @@ time.sleep(60)
     assert!(open_files() <= before + 40, "{} descriptors, {before} before", open_files());
     agent.call.kill();
 }
+
+// What is copied of an execution's arguments is bounded, and so is the time that it takes: there is one thread that waits.
+#[test]
+fn endless_arguments_of_one_sandbox_do_not_starve_another() {
+    let (loud, quiet) = (Stage::new(), Stage::new());
+    let call = loud.start_python(
+        "pointers = (ctypes.c_char_p * 2000001)(*[b'x'] * 2000000)\n\
+         for _ in range(3): os.fork()\n\
+         say('ready', 1)\n\
+         while True: libc.execve(b'/bin/true', pointers, None)",
+    );
+    call.wait_for_word();
+    let began = Instant::now();
+    for _ in 0..5 {
+        quiet.shell("true").well();
+    }
+    let taken = began.elapsed();
+    call.call.kill();
+    assert!(taken < Duration::from_secs(5), "five times `true` beside it took {taken:?}");
+}
