@@ -98,7 +98,7 @@ impl Inside {
             proof: started.proof,
             home: started.home,
             environment,
-            watched: setup.workspace.watched(),
+            watched: setup.workspace.protection().watched(),
             _placeholders: started.placeholders,
             setup: setup.clone(),
             calls: Mutex::default(),
@@ -324,7 +324,7 @@ impl Inside {
             "the host replaced it during the run, which ended its protection: look at it before you use it";
         let workspace = &self.setup.workspace;
         for (name, before) in &self.watched {
-            let now = workspace.identity_of(name);
+            let now = workspace.protection().identity_of(name);
             if now.is_none() || now == *before {
                 continue;
             }

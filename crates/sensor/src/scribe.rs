@@ -91,7 +91,7 @@ impl Scribe {
             });
         let fact = ProcessExec {
             path: execution.path,
-            file: Some(execution.file),
+            file: execution.file,
             interpreter: execution.interpreter,
             written,
         };

@@ -92,7 +92,7 @@ fn execution(changed_ns: i64, on_scratch: bool) -> Execution {
     Execution {
         path: "/tmp/x".into(),
         process: Process::new(7),
-        file: FileId { device: 1, inode: 2 },
+        file: Some(FileId { device: 1, inode: 2 }),
         changed_ns,
         on_scratch,
         interpreter: None,
