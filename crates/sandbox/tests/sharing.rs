@@ -49,24 +49,23 @@ fn a_grant_around_the_workspace_is_no_back_door_to_it() {
         elsewhere.is_err_and(|error| error.to_string().contains("is shown elsewhere")),
         "shown at two places"
     );
-    for inside in [project.as_path()] {
-        let sandbox = start_at(&project, inside, &sections);
-        let ran = run(
-            &sandbox,
-            &format!(
-                "for top in ({inside:?}, {project:?}):\n    \
-                     say('config ' + top, attempt(write, top + '/.git/config'))\n    \
-                     say('hook ' + top, attempt(write, top + '/.git/hooks/pre-commit'))\n    \
-                     say('token ' + top, attempt(read, top + '/token') == 'open' and read(top + '/token'))\n    \
-                     say('move ' + top, attempt(os.rename, top + '/.git', top + '/x'))"
-            ),
-        );
-        let ran = ran.well();
-        let open: Vec<_> =
-            ran.all_said().into_iter().filter(|(_, is)| *is == "open" || is.contains("secret")).collect();
-        assert!(open.is_empty(), "with the workspace at {inside:?}: {open:?}");
-        assert_eq!(fs::read_to_string(project.join(".git/config")).unwrap(), "operator");
-    }
+    let inside = project.as_path();
+    let sandbox = start_at(&project, inside, &sections);
+    let ran = run(
+        &sandbox,
+        &format!(
+            "for top in ({inside:?}, {project:?}):\n    \
+                 say('config ' + top, attempt(write, top + '/.git/config'))\n    \
+                 say('hook ' + top, attempt(write, top + '/.git/hooks/pre-commit'))\n    \
+                 say('token ' + top, attempt(read, top + '/token') == 'open' and read(top + '/token'))\n    \
+                 say('move ' + top, attempt(os.rename, top + '/.git', top + '/x'))"
+        ),
+    );
+    let ran = ran.well();
+    let open: Vec<_> =
+        ran.all_said().into_iter().filter(|(_, is)| *is == "open" || is.contains("secret")).collect();
+    assert!(open.is_empty(), "with the workspace at {inside:?}: {open:?}");
+    assert_eq!(fs::read_to_string(project.join(".git/config")).unwrap(), "operator");
 }
 
 #[test]
