@@ -10,7 +10,7 @@
 //! its init. The janitor removes the folders when the supervisor is killed.
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, FlockOperation, Mode, OFlags, flock};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,13 @@ pub enum Kind {
     None,
 }
 
+/// The folders that a supervisor will have. They are chosen before they are made, so that the janitor knows them first.
+#[derive(Debug)]
+pub(crate) struct Places {
+    unified: PathBuf,
+    legacy: Vec<(&'static str, PathBuf)>,
+}
+
 /// A supervisor's folders.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
@@ -37,6 +44,8 @@ pub(crate) struct Cgroups {
     unified: PathBuf,
     /// Controller and folder, on hybrid hosts.
     legacy: Vec<(&'static str, PathBuf)>,
+    /// Locks on the folders: whoever finds one without a lock may remove it.
+    _locks: Vec<OwnedFd>,
 }
 
 /// The limits of a run, as control groups take them.
@@ -47,30 +56,48 @@ pub(crate) struct Bounds {
     pub(crate) milli_cpus: u32,
 }
 
-impl Cgroups {
-    /// Makes the supervisor's folders, if the host lets us; `None` leaves no trace.
-    pub(crate) fn claim() -> Option<Self> {
+impl Places {
+    /// Chooses places. `None`: there are none that we may write. What dead supervisors left there is removed.
+    pub(crate) fn choose() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = Mounts::read()?;
         let name = format!("aurelian-{}-{}-{}", std::process::id(), start_time()?, next_supervisor());
         let unified = mounts.unified(&own)?;
-        sweep(&unified);
-        let unified = unified.join(&name);
-        fs::create_dir(&unified).ok()?;
+        rustix::fs::access(&unified, Access::WRITE_OK).ok()?;
+        let legacy = mounts.legacy(&own);
+        for above in std::iter::once(&unified).chain(legacy.iter().map(|(_, folder)| folder)) {
+            sweep(above);
+        }
         let legacy =
-            mounts.legacy(&own).into_iter().map(|(controller, folder)| (controller, folder.join(&name)));
-        let mut claimed = Self { kind: Kind::Unified, unified, legacy: Vec::new() };
-        for (controller, folder) in legacy {
-            claimed.kind = Kind::Hybrid;
-            if fs::create_dir(&folder).is_ok() {
-                claimed.legacy.push((controller, folder));
+            legacy.into_iter().map(|(controller, folder)| (controller, folder.join(&name))).collect();
+        Some(Self { unified: unified.join(&name), legacy })
+    }
+
+    /// The folders, version 2 first.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.unified.as_path()).chain(self.legacy.iter().map(|(_, folder)| folder.as_path()))
+    }
+}
+
+impl Cgroups {
+    /// Makes the supervisor's folders. `None`: there is no version 2 tree that we may write.
+    pub(crate) fn claim(places: Places) -> io::Result<Self> {
+        let kind = if places.legacy.is_empty() { Kind::Unified } else { Kind::Hybrid };
+        let mut locks = vec![make_locked(&places.unified)?];
+        let mut legacy = Vec::new();
+        for (controller, folder) in places.legacy {
+            // A hierarchy that we may not write has no limits of ours; `has` tells.
+            if let Ok(lock) = make_locked(&folder) {
+                locks.push(lock);
+                legacy.push((controller, folder));
             }
         }
+        let mut claimed = Self { kind, unified: places.unified, legacy, _locks: locks };
         if claimed.kind == Kind::Unified && claimed.enable_controllers().is_err() {
             // Freeze and kill work all the same.
             claimed.kind = Kind::Hybrid;
         }
-        Some(claimed)
+        Ok(claimed)
     }
 
     fn enable_controllers(&self) -> io::Result<()> {
@@ -309,22 +336,46 @@ fn remove_tree(folder: &Path) {
     }
 }
 
-/// Removes what a supervisor left whose janitor was killed as well.
-fn sweep(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("aurelian-")) else { continue };
-        let mut parts = rest.split('-');
-        let (Some(pid), Some(start)) = (parts.next(), parts.next()) else { continue };
-        if process_start_time(pid).as_deref() != Some(start) {
-            let _ = fs::write(entry.path().join("cgroup.kill"), "1");
-            if let Ok(runs) = fs::read_dir(entry.path()) {
-                runs.flatten().filter(|run| run.path().is_dir()).for_each(|run| remove_tree(&run.path()));
-            }
-            let _ = fs::remove_dir(entry.path());
+/// Makes a folder and locks it, as long as the descriptor is open.
+fn make_locked(folder: &Path) -> io::Result<OwnedFd> {
+    fs::create_dir(folder)?;
+    let lock = open_folder(folder)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(lock)
+}
+
+fn open_folder(folder: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY | OFlags::NOFOLLOW;
+    rustix::fs::open(folder, flags, Mode::empty())
+}
+
+/// Removes what supervisors left whose janitor was killed as well. A supervisor that lives holds a lock, whatever
+/// its version and its pid namespace; its process id tells nothing there.
+fn sweep(above: &Path) {
+    let Ok(entries) = fs::read_dir(above) else { return };
+    let left =
+        entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"aurelian-"));
+    for folder in left.map(|entry| entry.path()).filter(|folder| is_settled(folder)) {
+        let Ok(lock) = open_folder(&folder) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
         }
+        let _ = fs::write(folder.join("cgroup.kill"), "1");
+        if let Ok(runs) = fs::read_dir(&folder) {
+            runs.flatten().filter(|run| run.path().is_dir()).for_each(|run| remove_tree(&run.path()));
+        }
+        let _ = fs::remove_dir(&folder);
     }
+}
+
+/// Whether it is too old to be one that its supervisor has made and not yet locked.
+fn is_settled(folder: &Path) -> bool {
+    const MOMENT: std::time::Duration = std::time::Duration::from_secs(2);
+    let age = fs::metadata(folder)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > MOMENT)
 }
 
 /// Tells the supervisors of one process apart.

@@ -7,6 +7,7 @@ use crate::environment::{self, Environment};
 use crate::notify::Scene;
 use crate::oversight::Samples;
 use crate::placeholder::Placeholder;
+use crate::plan::FileIdentity;
 use crate::population;
 use crate::proof::Proof;
 use crate::protocol::Report;
@@ -48,9 +49,9 @@ pub(crate) struct Inside {
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
     /// Dropped after the init: nothing inside may see it go.
-    _placeholder: Option<Placeholder>,
-    /// What would be protected in the workspace, had it been there.
-    absent: Vec<PathBuf>,
+    _placeholders: Vec<Placeholder>,
+    /// What is protected in the workspace, or would be had it been there.
+    watched: Vec<(PathBuf, Option<FileIdentity>)>,
     calls: Mutex<BTreeMap<CallId, Arc<CallState>>>,
     next_call: AtomicU32,
     tracked: Mutex<HashMap<u32, (Token, Arc<ProcessSource>)>>,
@@ -97,8 +98,8 @@ impl Inside {
             proof: started.proof,
             home: started.home,
             environment,
-            absent: setup.workspace.absent(),
-            _placeholder: started.placeholder,
+            watched: setup.workspace.watched(),
+            _placeholders: started.placeholders,
             setup: setup.clone(),
             calls: Mutex::default(),
             next_call: AtomicU32::new(1),
@@ -316,14 +317,20 @@ impl Inside {
         }
     }
 
-    /// Files that the host would execute and that were not there before.
+    /// Files that the host would execute and that are not those of before. That the host replaced one ends its
+    /// protection: the kernel takes a mount off a name whose file is removed or replaced, in all namespaces.
     fn report_planted(&self) {
+        const APPEARED: &str = "it was not there before, and the host executes it or obeys it";
+        const REPLACED: &str =
+            "the host replaced it during the run, which ended its protection: look at it before you use it";
         let workspace = &self.setup.workspace;
-        for name in &self.absent {
-            if std::fs::symlink_metadata(workspace.host().join(name)).is_ok() {
-                let path = Text::from(workspace.inside().join(name));
-                self.see(WorkspacePlanted { path, why: "the host would execute it or obey it".into() });
+        for (name, before) in &self.watched {
+            let now = workspace.identity_of(name);
+            if now.is_none() || now == *before {
+                continue;
             }
+            let why = if before.is_none() { APPEARED } else { REPLACED };
+            self.see(WorkspacePlanted { path: Text::from(workspace.inside().join(name)), why: why.into() });
         }
     }
 }

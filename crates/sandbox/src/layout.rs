@@ -419,6 +419,8 @@ impl<'a> Draft<'a> {
             let target = Path::new("proc").join(name);
             self.plan.bind_scratch(cover, Path::new("s/.empty-file"), &target);
         }
+        // Its files can be written, by anyone, to have the kernel watch the host.
+        self.plan.bind_scratch(cover, Path::new("s/.empty-folder"), Path::new("proc/pressure"));
         let hidden =
             self.blueprint.policy.filesystem().hide().iter().chain(&self.blueprint.toolchains.hidden);
         for path in hidden {

@@ -21,11 +21,11 @@ pub(crate) struct Placeholder {
 }
 
 impl Placeholder {
-    /// Makes sure that a workspace's repository has one. `None`: there is no repository, it has one of its own, or
+    /// Makes sure that a repository in the workspace has one. `None`: there is no repository, it has one of its own, or
     /// nobody could create one.
-    pub(crate) fn put(workspace: &Path) -> Result<Option<Self>, Errno> {
+    pub(crate) fn put(workspace: &Path, repository: &Path) -> Result<Option<Self>, Errno> {
         const ATTEMPTS: u32 = 16;
-        let Some(repository) = repository(workspace)? else { return Ok(None) };
+        let Some(repository) = open_repository(workspace, repository)? else { return Ok(None) };
         for _ in 0..ATTEMPTS {
             let Some(file) = Self::open(&repository)? else { return Ok(None) };
             // Another run may be taking it away just now.
@@ -64,11 +64,11 @@ impl Placeholder {
 /// In a folder that others can write, no link is followed.
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
-/// The folder of a workspace's repository: only what git would take for one.
-fn repository(workspace: &Path) -> Result<Option<OwnedFd>, Errno> {
+/// The folder of a repository: only what git would take for one.
+fn open_repository(workspace: &Path, repository: &Path) -> Result<Option<OwnedFd>, Errno> {
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let workspace = rustix::fs::open(workspace, folder, Mode::empty())?;
-    match openat2(&workspace, ".git", folder, Mode::empty(), RESOLVE) {
+    match openat2(&workspace, repository, folder, Mode::empty(), RESOLVE) {
         Ok(found) => {
             let head = rustix::fs::statat(&found, "HEAD", AtFlags::SYMLINK_NOFOLLOW);
             Ok(head.is_ok().then_some(found))
@@ -107,8 +107,8 @@ mod tests {
     fn it_stays_until_the_last_run_is_over() {
         let folder = repository();
         let file = folder.path().join(".git/commondir");
-        let first = Placeholder::put(folder.path()).unwrap();
-        let second = Placeholder::put(folder.path()).unwrap();
+        let first = Placeholder::put(folder.path(), Path::new(".git")).unwrap();
+        let second = Placeholder::put(folder.path(), Path::new(".git")).unwrap();
         assert!(first.is_some() && second.is_some());
         drop(first);
         assert!(file.exists());
@@ -121,7 +121,7 @@ mod tests {
         let folder = repository();
         let file = folder.path().join(".git/commondir");
         std::fs::write(&file, "../../main/.git\n").unwrap();
-        assert!(Placeholder::put(folder.path()).unwrap().is_none());
+        assert!(Placeholder::put(folder.path(), Path::new(".git")).unwrap().is_none());
         assert!(file.exists());
     }
 }

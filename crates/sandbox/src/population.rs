@@ -52,6 +52,15 @@ impl Member {
         !matches!(state, Some(state) if !matches!(state, b'Z' | b'X'))
     }
 
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> u64 {
+        const AFTER_NAME: usize = 17;
+        let stat = self.read("stat").map(|stat| String::from_utf8_lossy(&stat).into_owned());
+        let field =
+            stat.as_deref().and_then(|stat| stat.rsplit_once(')')?.1.split_whitespace().nth(AFTER_NAME));
+        field.and_then(|field| field.parse().ok()).unwrap_or(1)
+    }
+
     /// How many descriptors it has open (since Linux 6.2).
     pub(crate) fn open_files(&self) -> Option<u64> {
         let stat = rustix::fs::statat(&self.folder, "fd", rustix::fs::AtFlags::empty()).ok()?;

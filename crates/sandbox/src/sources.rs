@@ -3,11 +3,12 @@
 
 use crate::call::{CallState, Exit};
 use crate::inside::Inside;
-use crate::notify::{self, Decision, Outcome, Sighting};
+use crate::notify::{self, Attempt, Decision, Outcome, Sighting};
 use crate::protocol::Report;
 use crate::reactor::{Source, Token, lock};
+use crate::supervisor::Shared;
 use crate::sys;
-use crate::sys::seccomp::{Answer, Notification, receive, respond};
+use crate::sys::seccomp::{Answer, Notification, is_valid, receive, respond};
 use event::fact::{ProcessExited, TelemetryGap};
 use event::{Cause, Observation, Process};
 use rustix::event::epoll::EventFlags;
@@ -130,22 +131,76 @@ impl ListenerSource {
             // The task may be gone by now; then nobody needs the answer.
             Outcome::Now(answer) => drop(respond(self.listener.as_fd(), id, answer)),
             Outcome::WhenConnected(socket) => self.wait_for_connection(inside, id, socket),
+            Outcome::WhenRoom(attempt) => {
+                let waiting = Waiting { listener: Arc::clone(&self.listener), id };
+                try_again(&inside.shared, waiting, attempt, RETRY);
+            }
         }
     }
 
     fn wait_for_connection(&self, inside: &Arc<Inside>, id: u64, socket: OwnedFd) {
-        let source = Arc::new(ConnectSource { socket, listener: Arc::clone(&self.listener), id });
-        if inside.shared.reactor.add(source, EventFlags::OUT).is_err() {
-            let _ = respond(self.listener.as_fd(), id, Answer::Fail(Errno::NOBUFS));
+        let waiting = Waiting { listener: Arc::clone(&self.listener), id };
+        let source = Arc::new(ConnectSource { socket, waiting });
+        match inside.shared.reactor.add(Arc::clone(&source) as Arc<_>, EventFlags::OUT) {
+            Ok(token) => look_after(&inside.shared, token, &source),
+            Err(_) => source.waiting.answer(Answer::Fail(Errno::NOBUFS)),
         }
     }
+}
+
+/// A task that waits for the result of its `connect`.
+struct Waiting {
+    listener: Arc<OwnedFd>,
+    id: u64,
+}
+
+impl Waiting {
+    /// The task may be gone by now; then nobody needs the answer.
+    fn answer(&self, answer: Answer) {
+        let _ = respond(self.listener.as_fd(), self.id, answer);
+    }
+
+    fn is_there(&self) -> bool {
+        is_valid(self.listener.as_fd(), self.id)
+    }
+}
+
+/// How long until a full queue is tried again, at first and at most.
+const RETRY: Duration = Duration::from_millis(1);
+const RETRY_MAX: Duration = Duration::from_millis(50);
+
+fn try_again(shared: &Arc<Shared>, waiting: Waiting, attempt: Box<Attempt>, pause: Duration) {
+    let later = Arc::downgrade(shared);
+    shared.reactor.at(Instant::now() + pause, move || {
+        let Some(shared) = later.upgrade().filter(|_| waiting.is_there()) else { return };
+        match attempt.make() {
+            Err(Errno::AGAIN) => try_again(&shared, waiting, attempt, (pause * 2).min(RETRY_MAX)),
+            Ok(()) => waiting.answer(Answer::Value(0)),
+            Err(errno) => waiting.answer(Answer::Fail(errno)),
+        }
+    });
+}
+
+/// How often it is looked whether a task still waits for its connection: one that was killed leaves us its socket.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+fn look_after(shared: &Arc<Shared>, token: Token, source: &Arc<ConnectSource>) {
+    let (later, source) = (Arc::downgrade(shared), Arc::downgrade(source));
+    shared.reactor.at(Instant::now() + LOOK_AFTER, move || {
+        if let (Some(shared), Some(source)) = (later.upgrade(), source.upgrade()) {
+            if source.waiting.is_there() {
+                look_after(&shared, token, &source);
+            } else {
+                shared.reactor.remove(token);
+            }
+        }
+    });
 }
 
 /// A connection that is under way for a task that waits for it.
 struct ConnectSource {
     socket: OwnedFd,
-    listener: Arc<OwnedFd>,
-    id: u64,
+    waiting: Waiting,
 }
 
 impl Source for ConnectSource {
@@ -158,7 +213,7 @@ impl Source for ConnectSource {
             Ok(Ok(())) => Answer::Value(0),
             Ok(Err(errno)) | Err(errno) => Answer::Fail(errno),
         };
-        let _ = respond(self.listener.as_fd(), self.id, answer);
+        self.waiting.answer(answer);
         false
     }
 }

@@ -130,7 +130,7 @@ pub(crate) struct Started {
     pub(crate) home: PathBuf,
     /// The user and group on the host, where they are not ours.
     pub(crate) identity: Option<(u32, u32)>,
-    pub(crate) placeholder: Option<Placeholder>,
+    pub(crate) placeholders: Vec<Placeholder>,
     /// The name of the user inside.
     pub(crate) user: String,
     /// The host's folders that show inside.
@@ -167,14 +167,19 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     let broken = Broken::from_environment();
     let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
-    let placeholder = Placeholder::put(setup.workspace.host()).map_err(errno_of("workspace"))?;
+    let placeholders = put_placeholders(&setup.workspace).map_err(errno_of("workspace"))?;
     let layout = draw(shared, setup, &ids, &home, broken.clone())?;
     let cgroup = claim_cgroup(shared, &setup.policy)?;
     let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
     let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
-    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholder };
+    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholders };
     start.begin()?;
     start.prove(setup, home)
+}
+
+fn put_placeholders(workspace: &Workspace) -> Result<Vec<Placeholder>, Errno> {
+    let put = |repository: &PathBuf| Placeholder::put(workspace.host(), repository).transpose();
+    workspace.repositories().iter().filter_map(put).collect()
 }
 
 /// Where the home is inside: at the operator's place, so that toolchains find themselves.
@@ -293,7 +298,7 @@ struct Start<'a> {
     cgroup: Option<RunCgroup>,
     layout: Layout,
     ids: Ids,
-    placeholder: Option<Placeholder>,
+    placeholders: Vec<Placeholder>,
 }
 
 impl Start<'_> {
@@ -347,7 +352,7 @@ impl Start<'_> {
         let stat = rustix::fs::fstat(&scratch).map_err(errno_of("root"))?;
         let child = self.child.0.take().ok_or(StartError::Died(0))?;
         let user = self.ids.user_name(&self.shared.host).to_owned();
-        let Self { channel, cgroup, layout, placeholder, .. } = self;
+        let Self { channel, cgroup, layout, placeholders, .. } = self;
         let identity = self.ids.on_host();
         let (scratch_device, visible) = (stat.st_dev, layout.visible);
         Ok(Started {
@@ -360,7 +365,7 @@ impl Start<'_> {
             proof,
             home,
             identity,
-            placeholder,
+            placeholders,
             user,
             visible,
         })
@@ -393,7 +398,7 @@ impl Start<'_> {
                 let decision = notify::decide(listener.as_fd(), &notification, &scene);
                 let answer = match decision.outcome {
                     Outcome::Now(answer) => answer,
-                    Outcome::WhenConnected(_) => Answer::Fail(Errno::INPROGRESS),
+                    Outcome::WhenConnected(_) | Outcome::WhenRoom(_) => Answer::Fail(Errno::INPROGRESS),
                 };
                 let _ = respond(listener.as_fd(), notification.id, answer);
                 continue;

@@ -3,7 +3,7 @@
 //! Two threads (one waits, one starts inits), the init's program in sealed memory, the control groups and
 //! their janitor, and the canaries of the proof. There is no global state: a process may have several.
 
-use crate::cgroup::{Cgroups, Kind};
+use crate::cgroup::{Cgroups, Kind, Places};
 use crate::channel::Channel;
 use crate::host::Host;
 use crate::image::host::Part;
@@ -15,6 +15,7 @@ use crate::sys::clone::Child;
 use crate::toolchains::{self, Toolchains};
 use policy::Loosening;
 use rustix::fd::OwnedFd;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io;
@@ -71,7 +72,7 @@ struct Janitor {
 }
 
 impl Supervisor {
-    /// Sets one up.
+    /// Sets one up. Raises the process's limit on open files to the most it may have.
     ///
     /// # Errors
     /// The host refused something that any host gives: memory files, sockets, threads.
@@ -79,12 +80,13 @@ impl Supervisor {
         let failed = |what| move |source: io::Error| SupervisorError { what, source };
         let program = Arc::new(sealed_memory("aurelian-init", INIT).map_err(failed("the init's program"))?);
         let spawner = Spawner::start().map_err(failed("a thread"))?;
-        let cgroups = Cgroups::claim();
-        let janitor = match &cgroups {
-            Some(cgroups) => {
-                Some(Janitor::start(&program, &spawner, cgroups).map_err(failed("the janitor"))?)
+        raise_open_files();
+        let (cgroups, janitor) = match Places::choose() {
+            Some(places) => {
+                let janitor = Janitor::start(&program, &spawner, &places).map_err(failed("the janitor"))?;
+                (Some(Cgroups::claim(places).map_err(failed("the control groups"))?), Some(janitor))
             }
-            None => None,
+            None => (None, None),
         };
         let host = Host::look();
         Ok(Self(Arc::new(Shared {
@@ -117,6 +119,13 @@ impl Supervisor {
     pub fn enforces(&self, controller: &str) -> bool {
         self.0.enforces(controller)
     }
+}
+
+/// Raises the process's limit on open files as far as it may: each process that executes a program takes one.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it can't be raised, what is lost for it is told as a gap.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// The operator's toolchains.
@@ -157,10 +166,10 @@ impl Drop for Shared {
 }
 
 impl Janitor {
-    fn start(program: &Arc<OwnedFd>, spawner: &Spawner, cgroups: &Cgroups) -> io::Result<Self> {
+    fn start(program: &Arc<OwnedFd>, spawner: &Spawner, places: &Places) -> io::Result<Self> {
         let (channel, theirs) = Channel::pair()?;
         let mut arguments = vec![c"aurelian-janitor".to_owned()];
-        for folder in cgroups.folders() {
+        for folder in places.folders() {
             arguments.push(CString::new(folder.as_os_str().as_bytes())?);
         }
         let request =

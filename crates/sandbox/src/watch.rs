@@ -80,7 +80,8 @@ impl Watch {
         self.files_full = full;
         if !view.enforces_processes {
             // The init counts too.
-            let full = members.len() as u64 + 1 >= limits.pids().into();
+            let tasks = members.iter().map(Member::threads).sum::<u64>() + 1;
+            let full = tasks >= limits.pids().into();
             if full && !self.processes_full {
                 hits.push(LimitHit::new(Limit::Pids, limits.pids().into(), LimitAction::Refused));
             }

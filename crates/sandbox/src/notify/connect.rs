@@ -62,36 +62,50 @@ fn refuse(socket: Option<&OwnedFd>, address: &Address, errno: Errno) -> Decision
     Decision::refuse(errno, fact)
 }
 
-/// Connects the task's socket to the copied address, in the name of `identity` where that is not ours.
-fn connected(socket: OwnedFd, target: &[u8], identity: Option<(u32, u32)>) -> Decision {
-    let blocks = rustix::fs::fcntl_getfl(&socket).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK));
-    match connect_at_once(&socket, target, identity, blocks) {
-        Ok(()) => Decision::answer(Answer::Value(0)),
-        Err(Errno::INPROGRESS) if blocks => {
-            Decision { outcome: Outcome::WhenConnected(socket), sighting: None }
+/// A connection to be made: the task's socket, the copied address, and in whose name where that is not ours.
+pub(crate) struct Attempt {
+    socket: OwnedFd,
+    target: Vec<u8>,
+    identity: Option<(u32, u32)>,
+    /// What a pinned address names must stay open.
+    _file: Option<OwnedFd>,
+}
+
+impl Attempt {
+    /// Connects without ever waiting. The flag belongs to the open socket, so that it is set for a moment only.
+    pub(crate) fn make(&self) -> Result<(), Errno> {
+        let blocks = self.blocks();
+        if blocks {
+            set_blocking(&self.socket, false)?;
         }
-        Err(errno) => Decision::answer(Answer::Fail(errno)),
+        let result = match self.identity {
+            Some(identity) => sys::socket::connect_as(self.socket.as_fd(), &self.target, identity),
+            None => sys::socket::connect(self.socket.as_fd(), &self.target),
+        };
+        if blocks {
+            set_blocking(&self.socket, true)?;
+        }
+        result
+    }
+
+    fn blocks(&self) -> bool {
+        rustix::fs::fcntl_getfl(&self.socket).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
+    }
+
+    fn decide(self) -> Decision {
+        let outcome = match self.make() {
+            Ok(()) => Outcome::Now(Answer::Value(0)),
+            Err(Errno::INPROGRESS) if self.blocks() => Outcome::WhenConnected(self.socket),
+            // A UNIX listener whose queue is full: nothing tells when it isn't any more.
+            Err(Errno::AGAIN) if self.blocks() => Outcome::WhenRoom(Box::new(self)),
+            Err(errno) => Outcome::Now(Answer::Fail(errno)),
+        };
+        Decision { outcome, sighting: None }
     }
 }
 
-/// Connects without ever waiting. The flag belongs to the open socket, so that it is set for a moment only.
-fn connect_at_once(
-    socket: &OwnedFd,
-    target: &[u8],
-    identity: Option<(u32, u32)>,
-    blocks: bool,
-) -> Result<(), Errno> {
-    if blocks {
-        set_blocking(socket, false)?;
-    }
-    let result = match identity {
-        Some(identity) => sys::socket::connect_as(socket.as_fd(), target, identity),
-        None => sys::socket::connect(socket.as_fd(), target),
-    };
-    if blocks {
-        set_blocking(socket, true)?;
-    }
-    result
+fn connected(socket: OwnedFd, target: &[u8], identity: Option<(u32, u32)>) -> Decision {
+    Attempt { socket, target: target.to_owned(), identity, _file: None }.decide()
 }
 
 fn set_blocking(socket: &OwnedFd, blocking: bool) -> Result<(), Errno> {
@@ -112,7 +126,7 @@ fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Addre
     // The file that was checked, by its descriptor: no path is looked up again.
     let mut pinned = (libc::AF_UNIX as u16).to_ne_bytes().to_vec();
     pinned.extend(format!("/proc/self/fd/{}\0", file.as_fd().as_raw_fd()).as_bytes());
-    connected(socket, &pinned, scene.identity)
+    Attempt { socket, target: pinned, identity: scene.identity, _file: Some(file) }.decide()
 }
 
 /// Finds the file that a path of the task means.

@@ -32,9 +32,11 @@ pub struct Execution {
     pub interpreter: Option<Text>,
 }
 
-/// Most arguments that are looked at, and most bytes of one.
-const ARGUMENTS: usize = event::Argv::MAX_ITEMS + 1;
-const ARGUMENT_BYTES: usize = event::Argv::MAX_BYTES + 1;
+const POINTER: usize = 8;
+/// The most bytes that a vector has which the kernel takes, pointers included: three quarters of the default stack
+/// (`bprm_stack_limits` in fs/exec.c), and the most that one argument has (`MAX_ARG_STRLEN`).
+const VECTOR_BYTES: usize = 6 * 1024 * 1024;
+const ARGUMENT_BYTES: usize = 128 * 1024;
 
 pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>) -> Decision {
     let sighting = match look(tracee, scene, folder) {
@@ -72,22 +74,21 @@ fn look(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>) -> Result<E
     })
 }
 
+/// Copies the argument vector: all of what the kernel would take, and no more.
 fn copy_arguments(tracee: &Tracee<'_>, place: u64) -> Vec<Vec<u8>> {
-    let mut pointers = vec![0; ARGUMENTS * 8];
-    let read = crate::sys::process::read_memory(tracee.task(), place, &mut pointers).unwrap_or(0);
-    let pointers = pointers.get(..read).unwrap_or_default().chunks_exact(8);
-    let pointers = pointers
-        .map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes))
-        .take_while(|pointer| *pointer != 0);
-    let mut room = ARGUMENT_BYTES;
+    let mut room = VECTOR_BYTES;
     let mut arguments = Vec::new();
-    for pointer in pointers {
-        let argument = tracee.copy_string(pointer, ARGUMENT_BYTES).unwrap_or_default();
-        room = room.saturating_sub(argument.len());
-        arguments.push(argument);
-        if room == 0 {
+    for index in 0.. {
+        let mut pointer = [0; POINTER];
+        let at = place.wrapping_add(index * POINTER as u64);
+        let read = crate::sys::process::read_memory(tracee.task(), at, &mut pointer);
+        let pointer = u64::from_ne_bytes(pointer);
+        if read != Ok(POINTER) || pointer == 0 || room == 0 {
             break;
         }
+        let argument = tracee.copy_string(pointer, room.min(ARGUMENT_BYTES)).unwrap_or_default();
+        room = room.saturating_sub(argument.len() + 1 + POINTER);
+        arguments.push(argument);
     }
     arguments
 }

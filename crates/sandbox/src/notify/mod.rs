@@ -12,6 +12,7 @@ mod message;
 mod refusal;
 mod tracee;
 
+pub(crate) use connect::Attempt;
 pub use execution::Execution;
 pub(crate) use tracee::{Tracee, describe};
 
@@ -33,6 +34,8 @@ pub(crate) enum Outcome {
     Now(Answer),
     /// The result of a connection that is under way on this copy of its socket.
     WhenConnected(OwnedFd),
+    /// The result of a connection that its far side has no room for yet.
+    WhenRoom(Box<connect::Attempt>),
 }
 
 /// What was seen.
