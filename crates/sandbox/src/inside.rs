@@ -176,6 +176,7 @@ impl Inside {
     /// Nothing of a call is alive any more.
     pub(crate) fn call_gone(&self, call: &CallState) {
         call.set_gone();
+        self.witness.call_over(call.cause.call);
         self.forget_if_over(call);
     }
 
