@@ -157,6 +157,30 @@ fn what_is_frozen_stands_still_and_goes_on() {
     agent.call.kill();
 }
 
+// Without control groups processes are stopped one by one, and each has to be given the processor to notice.
+#[test]
+fn freezing_does_not_fail_on_a_busy_machine() {
+    let busy = Stage::with("limits: { pids: 40 }");
+    let others = busy.start_python("for _ in range(6): os.fork()\nsay('ready', 1)\nwhile True: pass");
+    others.wait_for_word();
+    let stage = Stage::with("limits: { pids: 24 }");
+    let agent = stage.start_python(
+        "say('ready', 1)\nwhile True:\n    \
+             for _ in range(3):\n        \
+                 try:\n            if os.fork() == 0 and os.fork(): os._exit(0)\n        \
+                 except OSError: pass\n    \
+             connect(4900)\n    time.sleep(0.005)",
+    );
+    agent.wait_for_word();
+    for round in 0..40 {
+        stage.sandbox.freeze().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        stage.sandbox.thaw().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    agent.call.kill();
+    others.call.kill();
+}
+
 #[test]
 fn what_is_frozen_can_be_killed() {
     let stage = Stage::new();
