@@ -314,7 +314,11 @@ fn without_its_janitor_processes_die_and_the_next_supervisor_cleans() {
         drop(Supervisor::new().unwrap());
         std::thread::sleep(Duration::from_millis(100));
     }
-    assert_eq!(victim.groups(), Vec::<PathBuf>::new(), "what its janitor could not do, the next supervisor did");
+    assert_eq!(
+        victim.groups(),
+        Vec::<PathBuf>::new(),
+        "what its janitor could not do, the next supervisor did"
+    );
 }
 
 #[test]
