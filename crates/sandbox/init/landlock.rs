@@ -17,9 +17,15 @@ impl Ruleset {
 
     /// The domain of a call: it forbids nothing that isn't forbidden already, but sets the call's processes apart
     /// from those of other calls (landlock(7), "Ptrace restrictions").
+    ///
+    /// Every domain refuses to move and link files between folders unless a rule of its own allows it, whether it
+    /// handles that right or not (landlock(7), `LANDLOCK_ACCESS_FS_REFER`): this one leaves it to the one outside.
     pub fn of_call() -> Result<Self, Errno> {
         const MAKE_BLOCK_DEVICE: u64 = 1 << 11;
-        Self::new(MAKE_BLOCK_DEVICE, 0, 0)
+        const REFER: u64 = 1 << 13;
+        let ruleset = Self::new(MAKE_BLOCK_DEVICE | REFER, 0, 0)?;
+        ruleset.allow(REFER, CStr::constant(b"/\0"))?;
+        Ok(ruleset)
     }
 
     /// Allows `access` to `path` and what is below it. A path that does not exist needs no rule.

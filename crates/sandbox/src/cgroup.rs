@@ -336,12 +336,30 @@ fn remove_tree(folder: &Path) {
     }
 }
 
-/// Makes a folder and locks it, as long as the descriptor is open.
+/// Makes a folder and locks it, as long as the descriptor is open. Between the two, another supervisor may take it
+/// for one that was left behind, and remove it: then it is made again.
 fn make_locked(folder: &Path) -> io::Result<OwnedFd> {
-    fs::create_dir(folder)?;
-    let lock = open_folder(folder)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(lock)
+    const ATTEMPTS: u32 = 64;
+    for _ in 0..ATTEMPTS {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if let Ok(lock) = open_folder(folder)
+            && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && is_at(&lock, folder)
+        {
+            return Ok(lock);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Err(io::Error::other("another supervisor keeps removing it"))
+}
+
+/// Whether the open folder is the one at a path.
+fn is_at(open: &OwnedFd, path: &Path) -> bool {
+    let (open, there) = (rustix::fs::fstat(open), rustix::fs::stat(path));
+    matches!((open, there), (Ok(open), Ok(there)) if (open.st_dev, open.st_ino) == (there.st_dev, there.st_ino))
 }
 
 fn open_folder(folder: &Path) -> rustix::io::Result<OwnedFd> {
@@ -355,7 +373,7 @@ fn sweep(above: &Path) {
     let Ok(entries) = fs::read_dir(above) else { return };
     let left =
         entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"aurelian-"));
-    for folder in left.map(|entry| entry.path()).filter(|folder| is_settled(folder)) {
+    for folder in left.map(|entry| entry.path()) {
         let Ok(lock) = open_folder(&folder) else { continue };
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             continue;
@@ -366,16 +384,6 @@ fn sweep(above: &Path) {
         }
         let _ = fs::remove_dir(&folder);
     }
-}
-
-/// Whether it is too old to be one that its supervisor has made and not yet locked.
-fn is_settled(folder: &Path) -> bool {
-    const MOMENT: std::time::Duration = std::time::Duration::from_secs(2);
-    let age = fs::metadata(folder)
-        .and_then(|metadata| metadata.modified())
-        .ok()
-        .and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age > MOMENT)
 }
 
 /// Tells the supervisors of one process apart.

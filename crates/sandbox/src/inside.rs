@@ -98,7 +98,7 @@ impl Inside {
             proof: started.proof,
             home: started.home,
             environment,
-            watched: setup.workspace.watched(),
+            watched: setup.workspace.protection().watched(),
             _placeholders: started.placeholders,
             setup: setup.clone(),
             calls: Mutex::default(),
@@ -176,6 +176,7 @@ impl Inside {
     /// Nothing of a call is alive any more.
     pub(crate) fn call_gone(&self, call: &CallState) {
         call.set_gone();
+        self.witness.call_over(call.cause.call);
         self.forget_if_over(call);
     }
 
@@ -324,7 +325,7 @@ impl Inside {
             "the host replaced it during the run, which ended its protection: look at it before you use it";
         let workspace = &self.setup.workspace;
         for (name, before) in &self.watched {
-            let now = workspace.identity_of(name);
+            let now = workspace.protection().identity_of(name);
             if now.is_none() || now == *before {
                 continue;
             }

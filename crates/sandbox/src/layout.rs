@@ -14,6 +14,7 @@ use crate::image::Image;
 use crate::image::host::{self as host_image, Part};
 use crate::image::oci::OciImage;
 use crate::plan::{Attributes, FileIdentity, Plan};
+use crate::protection::Protection;
 use crate::toolchains::Toolchains;
 use crate::workspace::Workspace;
 use crate::{landlock, seccomp::Filter};
@@ -38,6 +39,18 @@ pub enum LayoutError {
     /// Another file has come to its place since it was checked.
     #[error("cannot show {path} in the sandbox: it has been replaced since it was checked; try again", path = .0.display())]
     Replaced(PathBuf),
+    /// The workspace would show at two places, and be protected at one.
+    #[error(
+        "cannot show {grant} in the sandbox: the workspace {workspace} lies in it and is shown elsewhere; \
+         show it at its own path, or take the folder off the policy's lists",
+        grant = grant.display(), workspace = workspace.display()
+    )]
+    Twice {
+        /// What the policy grants.
+        grant: PathBuf,
+        /// The workspace.
+        workspace: PathBuf,
+    },
     /// A socket or pipe leads to a process of the host.
     #[error(
         "cannot show {path} in the sandbox: it is a socket, a pipe or a device, and leads out; \
@@ -303,6 +316,18 @@ impl<'a> Draft<'a> {
 
     fn workspace(&mut self) -> Result<(), LayoutError> {
         let workspace = self.blueprint.workspace;
+        let around = self
+            .blueprint
+            .policy
+            .filesystem()
+            .write()
+            .iter()
+            .chain(self.blueprint.policy.filesystem().read());
+        if workspace.host() != workspace.inside()
+            && let Some(grant) = around.into_iter().find(|grant| workspace.host().starts_with(grant))
+        {
+            return Err(LayoutError::Twice { grant: grant.clone(), workspace: workspace.host().to_owned() });
+        }
         let found = self.place(workspace.host(), workspace.inside(), Attributes::SAFE, Trust::Granted)?;
         if found == workspace.identity() {
             Ok(())
@@ -460,10 +485,14 @@ impl<'a> Draft<'a> {
 
     fn pins(&mut self) {
         let workspace = self.blueprint.workspace;
-        for (name, writable) in workspace.pins() {
-            let attributes =
-                if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
-            self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(workspace.inside()), &name);
+        let granted = self.blueprint.policy.filesystem().write().iter().filter(|path| path.is_dir());
+        let granted = granted.map(|path| (path.as_path(), path.as_path()));
+        for (host, inside) in granted.chain([(workspace.host(), workspace.inside())]).collect::<Vec<_>>() {
+            for (name, writable) in Protection::of(host).pins() {
+                let attributes =
+                    if writable { Attributes::SAFE } else { Attributes::SAFE.and(Attributes::READ_ONLY) };
+                self.plan.pin(attributes.and(Attributes::RECURSIVE), relative(inside), &name);
+            }
         }
         if !self.blueprint.broken.is("proc") {
             self.plan.pin(

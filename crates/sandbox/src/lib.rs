@@ -52,6 +52,7 @@ mod plan;
 mod pool;
 mod population;
 mod proof;
+mod protection;
 #[doc(hidden)]
 pub mod protocol;
 mod reactor;

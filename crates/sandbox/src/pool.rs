@@ -5,6 +5,7 @@
 //! or whose init has died, is dropped for a new one.
 
 use crate::inside::Inside;
+use crate::plan::FileIdentity;
 use crate::reactor::lock;
 use crate::sandbox::Sandbox;
 use crate::start::{self, Setup, StartError, Started};
@@ -47,7 +48,7 @@ struct State {
 /// A sandbox that stands, and what it protects.
 struct Prepared {
     started: Started,
-    pins: Vec<(PathBuf, bool)>,
+    protected: Vec<(PathBuf, Option<FileIdentity>)>,
 }
 
 /// How long the worker waits after a start that failed: what failed may be a lack that passes.
@@ -77,14 +78,14 @@ impl Pool {
     /// As [`Sandbox::start`].
     pub fn take(&self, witness: Arc<dyn Witness>) -> Result<Sandbox, StartError> {
         let store = &self.store;
-        let pins = store.setup.workspace.pins();
+        let protected = store.setup.workspace.protection().watched();
         loop {
             let prepared = lock(&store.state).ready.pop_front();
             store.changed.notify_all();
             let Some(prepared) = prepared else {
                 return Sandbox::start(&store.supervisor, &store.setup, witness);
             };
-            if prepared.pins == pins && prepared.started.is_alive() {
+            if prepared.protected == protected && prepared.started.is_alive() {
                 return store.hand_over(prepared.started, witness);
             }
             prepared.started.discard();
@@ -120,9 +121,9 @@ impl Store {
 
     fn fill(&self) {
         while self.wait_for_room() {
-            let pins = self.setup.workspace.pins();
+            let protected = self.setup.workspace.protection().watched();
             match start::start(&self.supervisor.0, &self.setup) {
-                Ok(started) => lock(&self.state).ready.push_back(Prepared { started, pins }),
+                Ok(started) => lock(&self.state).ready.push_back(Prepared { started, protected }),
                 // Whoever takes one then starts it, and gets the error.
                 Err(_) => thread::sleep(PAUSE),
             }

@@ -179,7 +179,7 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
 
 fn put_placeholders(workspace: &Workspace) -> Result<Vec<Placeholder>, Errno> {
     let put = |repository: &PathBuf| Placeholder::put(workspace.host(), repository).transpose();
-    workspace.repositories().iter().filter_map(put).collect()
+    workspace.protection().repositories().iter().filter_map(put).collect()
 }
 
 /// Where the home is inside: at the operator's place, so that toolchains find themselves.

@@ -1,6 +1,6 @@
 //! Who is told what happens in a sandbox.
 
-use event::{Cause, Observation};
+use event::{CallId, Cause, Observation};
 
 pub use crate::notify::Execution;
 
@@ -12,6 +12,9 @@ pub trait Witness: Send + Sync {
 
     /// A program is about to be executed, by a process of this call.
     fn execution(&self, cause: Cause, execution: Execution);
+
+    /// No process of this call is left, not even one that it left behind: what happens later is not its doing.
+    fn call_over(&self, _call: CallId) {}
 
     /// Whether more can be taken. While it can't, the sandbox's calls wait inside the system calls that would be
     /// seen: a slow witness slows the agent, and nothing is lost.

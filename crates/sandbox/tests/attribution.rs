@@ -170,7 +170,10 @@ fn a_file_that_was_written_in_the_run_is_told_as_such() {
     assert!(of("/tmp/made").on_scratch && !of("./made").on_scratch && !of("/bin/true").on_scratch);
     let metadata = std::fs::metadata(stage.workspace.join("made")).unwrap();
     use std::os::unix::fs::MetadataExt;
-    assert_eq!((of("./made").file.device, of("./made").file.inode), (metadata.dev(), metadata.ino()));
+    assert_eq!(
+        (of("./made").file.unwrap().device, of("./made").file.unwrap().inode),
+        (metadata.dev(), metadata.ino())
+    );
     assert_eq!(of("./made").changed_ns, metadata.ctime() * 1_000_000_000 + metadata.ctime_nsec());
 }
 

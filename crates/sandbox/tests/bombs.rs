@@ -109,7 +109,7 @@ fn a_bomb_that_never_stops_forking_ends_with_its_call() {
     let stage = Stage::with("limits: { pids: 64 }");
     let call = stage.start_command(
         Command::new("/bin/sh")
-            .args(["-c", "echo ready; bomb() { bomb | bomb & }; bomb; sleep 60"])
+            .args(["-c", "echo ready; bomb() { bomb | bomb & }; bomb; exec sleep 60"])
             .timeout(Duration::from_secs(2)),
     );
     call.wait_for_word();

@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandbox::image::Image;
-use sandbox::{Command, Pool, Sandbox, Setup, Workspace};
+use sandbox::{Command, Pool, Sandbox, Setup, StartError, Workspace};
 use support::{Collector, Ran, Stage, alone, canonical_tempdir, policy, python, supervisor};
 
 /// A sandbox whose workspace is at this place inside.
 fn start_at(host: &Path, inside: &Path, sections: &str) -> Sandbox {
+    try_start_at(host, inside, sections).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_start_at(host: &Path, inside: &Path, sections: &str) -> Result<Sandbox, StartError> {
     let workspace = Workspace::new(host, Some(inside), None).unwrap();
     let setup = Setup { policy: policy(sections), workspace, image: Image::Host };
     Sandbox::start(supervisor(), &setup, Arc::<Collector>::default())
-        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn run(sandbox: &Sandbox, source: &str) -> Ran {
@@ -41,24 +44,28 @@ fn a_grant_around_the_workspace_is_no_back_door_to_it() {
     let all = folder.join("all");
     let sections =
         format!("filesystem: {{ write: ['{}'], hide: ['{}/token'] }}", all.display(), project.display());
-    for inside in [Path::new("/workspace"), project.as_path()] {
-        let sandbox = start_at(&project, inside, &sections);
-        let ran = run(
-            &sandbox,
-            &format!(
-                "for top in ({inside:?}, {project:?}):\n    \
-                     say('config ' + top, attempt(write, top + '/.git/config'))\n    \
-                     say('hook ' + top, attempt(write, top + '/.git/hooks/pre-commit'))\n    \
-                     say('token ' + top, attempt(read, top + '/token') == 'open' and read(top + '/token'))\n    \
-                     say('move ' + top, attempt(os.rename, top + '/.git', top + '/x'))"
-            ),
-        );
-        let ran = ran.well();
-        let open: Vec<_> =
-            ran.all_said().into_iter().filter(|(_, is)| *is == "open" || is.contains("secret")).collect();
-        assert!(open.is_empty(), "with the workspace at {inside:?}: {open:?}");
-        assert_eq!(fs::read_to_string(project.join(".git/config")).unwrap(), "operator");
-    }
+    let elsewhere = try_start_at(&project, Path::new("/workspace"), &sections);
+    assert!(
+        elsewhere.is_err_and(|error| error.to_string().contains("is shown elsewhere")),
+        "shown at two places"
+    );
+    let inside = project.as_path();
+    let sandbox = start_at(&project, inside, &sections);
+    let ran = run(
+        &sandbox,
+        &format!(
+            "for top in ({inside:?}, {project:?}):\n    \
+                 say('config ' + top, attempt(write, top + '/.git/config'))\n    \
+                 say('hook ' + top, attempt(write, top + '/.git/hooks/pre-commit'))\n    \
+                 say('token ' + top, attempt(read, top + '/token') == 'open' and read(top + '/token'))\n    \
+                 say('move ' + top, attempt(os.rename, top + '/.git', top + '/x'))"
+        ),
+    );
+    let ran = ran.well();
+    let open: Vec<_> =
+        ran.all_said().into_iter().filter(|(_, is)| *is == "open" || is.contains("secret")).collect();
+    assert!(open.is_empty(), "with the workspace at {inside:?}: {open:?}");
+    assert_eq!(fs::read_to_string(project.join(".git/config")).unwrap(), "operator");
 }
 
 #[test]

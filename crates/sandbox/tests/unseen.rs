@@ -113,7 +113,10 @@ int main(void) { int fd = open("count-" NAME, O_CREAT | O_WRONLY | O_APPEND, 064
                 .map_or(0, |file| file.len() as usize)
         };
         let executions = stage.witness.executions();
-        let told = executions.iter().filter(|(_, execution)| execution.file.inode == inode).count();
+        let told = executions
+            .iter()
+            .filter(|(_, execution)| execution.file.is_some_and(|file| file.inode == inode))
+            .count();
         let gaps = stage.witness.gaps().len();
         assert!(really("other") > 0, "{how}: the race is one");
         assert!(

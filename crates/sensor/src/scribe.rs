@@ -58,14 +58,10 @@ impl Scribe {
         let observation = match seen.what {
             What::Fact(observation) => *observation,
             What::Execution(cause, execution) => self.execution(cause, *execution),
+            What::CallOver(call) => return self.lineage.is_over(call, seen.at),
         };
         if let (Fact::CallStarted(_), Some(cause)) = (&observation.fact, &observation.cause) {
             self.lineage.begins(cause.call, seen.at);
-        }
-        if let (Fact::CallEnded(ended), Some(cause)) = (&observation.fact, &observation.cause)
-            && ended.processes_left == 0
-        {
-            self.lineage.is_over(cause.call, seen.at);
         }
         self.record(seen.at.timestamp(), observation);
     }
@@ -91,7 +87,7 @@ impl Scribe {
             });
         let fact = ProcessExec {
             path: execution.path,
-            file: Some(execution.file),
+            file: execution.file,
             interpreter: execution.interpreter,
             written,
         };

@@ -92,7 +92,7 @@ fn execution(changed_ns: i64, on_scratch: bool) -> Execution {
     Execution {
         path: "/tmp/x".into(),
         process: Process::new(7),
-        file: FileId { device: 1, inode: 2 },
+        file: Some(FileId { device: 1, inode: 2 }),
         changed_ns,
         on_scratch,
         interpreter: None,
@@ -137,6 +137,7 @@ fn the_call_that_wrote_a_program_is_named() {
     let first = Cause::from(CallId::FIRST);
     let written = now_ns();
     end(&recorder, &first, 0);
+    recorder.call_over(first.call);
     std::thread::sleep(std::time::Duration::from_millis(30));
     let second = begin(&recorder, 2);
     recorder.execution(second.clone(), execution(written, false));
@@ -150,6 +151,22 @@ fn the_call_that_wrote_a_program_is_named() {
     assert_eq!(seen, [None, Some(vec![1]), Some(vec![]), Some(vec![2, 3])]);
     let counts: Vec<_> = summary.calls.iter().map(|call| (call.executed, call.executed_written)).collect();
     assert_eq!(counts, [(1, 0), (2, 2), (1, 1)]);
+}
+
+#[test]
+fn a_call_is_alive_until_the_last_of_it_is_gone() {
+    let (recorder, tap) = recorder();
+    let first = begin(&recorder, 1);
+    end(&recorder, &first, 1);
+    let second = begin(&recorder, 2);
+    recorder.execution(second.clone(), execution(now_ns(), false));
+    recorder.call_over(first.call);
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    recorder.execution(second, execution(now_ns(), false));
+    recorder.finish(Usage::default());
+    let seen: Vec<_> =
+        tap.events().iter().filter(|event| event.fact.kind() == "process.exec").map(writers).collect();
+    assert_eq!(seen, [Some(vec![1, 2]), Some(vec![2])]);
 }
 
 #[test]

@@ -80,6 +80,23 @@ fn the_call_that_wrote_a_program_is_named() {
 }
 
 #[test]
+fn a_call_that_left_something_behind_is_a_suspect_until_that_is_gone() {
+    let desk = crate::desk_or_skip!();
+    let lines = r#"{"command": "sleep 0.3 & true"}
+{"command": "cp /bin/true early; sleep 0.6; cp /bin/true late; ./early; ./late"}
+"#;
+    assert_eq!(desk.run_calls(lines, &[]).code, 0);
+    let writers = |path: &str| {
+        desk.events().into_iter().find_map(|event| match event.fact {
+            Fact::ProcessExec(exec) if exec.path.as_bytes() == path.as_bytes() => exec.written,
+            _ => None,
+        })
+    };
+    let numbers = |path| writers(path).unwrap().calls.iter().map(|call| call.number()).collect::<Vec<_>>();
+    assert_eq!((numbers("./early"), numbers("./late")), (vec![1, 2], vec![2]));
+}
+
+#[test]
 fn what_was_refused_is_told_of_the_call() {
     let desk = crate::desk_or_skip!();
     let lines = r#"{"id": "good", "command": "true"}

@@ -22,8 +22,8 @@ pub struct Execution {
     pub path: Text,
     /// The process, with the program's file and arguments in place of its old ones.
     pub process: Process,
-    /// The file.
-    pub file: FileId,
+    /// The file; `None` where the path can't be followed from outside.
+    pub file: Option<FileId>,
     /// When it was last changed, in nanoseconds since 1970 by the kernel's clock.
     pub changed_ns: i64,
     /// Whether it lies in the scratch layer, which was empty when the run began.
@@ -39,39 +39,83 @@ const VECTOR_BYTES: usize = 6 * 1024 * 1024;
 const ARGUMENT_BYTES: usize = 128 * 1024;
 
 pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>) -> Decision {
-    let sighting = match look(tracee, scene, folder) {
-        Ok(execution) => Some(Sighting::Execution(Box::new(execution))),
-        // It will fail in the kernel as it did here: the task asked for what is not there.
-        Err(
-            Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::FAULT | Errno::NAMETOOLONG,
-        ) => None,
-        Err(_) => Some(Sighting::Blind("a program that was executed could not be looked at")),
+    let shift = usize::from(folder.is_some());
+    let path = match tracee.copy_path(tracee.argument(shift)) {
+        Ok(path) => path,
+        Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
-    Decision { outcome: Outcome::Now(Answer::Continue), sighting }
+    let arguments = copy_arguments(tracee, tracee.argument(shift + 1));
+    let sighting =
+        match open_program(tracee, scene, folder, &path).and_then(|file| Program::look(&file, scene)) {
+            Ok(program) => execution(tracee, path, arguments, Some(program)),
+            // What isn't there for us isn't executed: between our look and the kernel's it could come to be.
+            Err(errno @ (Errno::NOENT | Errno::ACCESS | Errno::NOTDIR)) => {
+                return Decision::answer(Answer::Fail(errno));
+            }
+            // A way that can't be gone from outside, such as `/proc/self/fd/3`: told without its file.
+            Err(_) => execution(tracee, path, arguments, None),
+        };
+    Decision {
+        outcome: Outcome::Now(Answer::Continue),
+        sighting: Some(Sighting::Execution(Box::new(sighting))),
+    }
 }
 
-fn look(tracee: &Tracee<'_>, scene: &Scene<'_>, folder: Option<i32>) -> Result<Execution, Errno> {
-    let shift = usize::from(folder.is_some());
-    let path = tracee.copy_path(tracee.argument(shift))?;
-    let arguments = copy_arguments(tracee, tracee.argument(shift + 1));
-    let file = open_program(tracee, scene, folder, &path)?;
-    let stat = rustix::fs::fstat(&file)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
-        return Err(Errno::ACCESS);
+/// The file of a program.
+struct Program {
+    path: Option<PathBuf>,
+    file: FileId,
+    changed_ns: i64,
+    on_scratch: bool,
+    interpreter: Option<Text>,
+}
+
+impl Program {
+    fn look(file: &OwnedFd, scene: &Scene<'_>) -> Result<Self, Errno> {
+        let stat = rustix::fs::fstat(file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
+            return Err(Errno::ACCESS);
+        }
+        Ok(Self {
+            path: path_of(file),
+            file: FileId { device: stat.st_dev, inode: stat.st_ino },
+            changed_ns: stat
+                .st_ctime
+                .saturating_mul(1_000_000_000)
+                .saturating_add(stat.st_ctime_nsec.cast_signed()),
+            on_scratch: stat.st_dev == scene.scratch_device,
+            interpreter: interpreter(file),
+        })
     }
+}
+
+fn execution(
+    tracee: &Tracee<'_>,
+    path: Vec<u8>,
+    arguments: Vec<Vec<u8>>,
+    program: Option<Program>,
+) -> Execution {
     let mut process = tracee.process().with_argv(arguments);
-    process.exe = path_of(&file).map(Text::from).or(process.exe);
-    Ok(Execution {
+    let on_scratch = program.as_ref().is_some_and(|program| program.on_scratch);
+    let Some(program) = program else {
+        return Execution {
+            path: Text::from(path),
+            process,
+            file: None,
+            changed_ns: 0,
+            on_scratch,
+            interpreter: None,
+        };
+    };
+    process.exe = program.path.map(Text::from).or(process.exe);
+    Execution {
         path: Text::from(path),
         process,
-        file: FileId { device: stat.st_dev, inode: stat.st_ino },
-        changed_ns: stat
-            .st_ctime
-            .saturating_mul(1_000_000_000)
-            .saturating_add(stat.st_ctime_nsec.cast_signed()),
-        on_scratch: stat.st_dev == scene.scratch_device,
-        interpreter: interpreter(&file),
-    })
+        file: Some(program.file),
+        changed_ns: program.changed_ns,
+        on_scratch,
+        interpreter: program.interpreter,
+    }
 }
 
 /// Copies the argument vector: all of what the kernel would take, and no more.
@@ -134,7 +178,11 @@ fn place_of(tracee: &Tracee<'_>, link: &str) -> Result<PathBuf, Errno> {
 /// `/proc/self` means another process to us: names the task's instead.
 fn own_entries(tracee: &Tracee<'_>, path: &Path) -> PathBuf {
     let inner = || tracee.process().pid.map(|pid| pid.to_string());
-    match path.strip_prefix("/proc/self").or_else(|_| path.strip_prefix("/proc/thread-self")) {
+    let own = path.strip_prefix("/proc/self").or_else(|_| path.strip_prefix("/proc/thread-self"));
+    let own = own
+        .map(Path::to_owned)
+        .or_else(|_| path.strip_prefix("/dev/fd").map(|rest| Path::new("fd").join(rest)));
+    match own {
         Ok(rest) => inner().map_or_else(|| path.to_owned(), |pid| Path::new("/proc").join(pid).join(rest)),
         Err(_) => path.to_owned(),
     }

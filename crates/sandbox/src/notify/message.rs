@@ -5,7 +5,7 @@
 //! nowhere either. (UNIX datagram sockets, whose addresses are paths, don't exist inside.)
 
 use super::address::Address;
-use super::{Decision, Tracee};
+use super::{Decision, Outcome, Tracee};
 use crate::sys::seccomp::Answer;
 use event::fact::{Family, NetRefused, SocketType};
 use rustix::fd::RawFd;
@@ -19,9 +19,19 @@ pub(super) fn decide_sendmsg(tracee: &Tracee<'_>) -> Decision {
     decide_header(tracee, "sendmsg", tracee.argument(1))
 }
 
-/// The first message tells where a batch goes; the namespace stops the others all the same.
+/// All messages of a batch: if one of them would leave, none is sent.
 pub(super) fn decide_sendmmsg(tracee: &Tracee<'_>) -> Decision {
-    decide_header(tracee, "sendmmsg", tracee.argument(1))
+    /// `UIO_MAXIOV`, and the size of `struct mmsghdr`.
+    const MESSAGES_MAX: u64 = 1024;
+    const MESSAGE: u64 = 64;
+    let count = (tracee.argument(2) & 0xffff_ffff).min(MESSAGES_MAX);
+    for index in 0..count {
+        let decision = decide_header(tracee, "sendmmsg", tracee.argument(1).wrapping_add(index * MESSAGE));
+        if !matches!(decision.outcome, Outcome::Now(Answer::Continue)) {
+            return decision;
+        }
+    }
+    Decision::answer(Answer::Continue)
 }
 
 /// `struct msghdr` begins with the address and its length.
@@ -42,8 +52,10 @@ fn decide(tracee: &Tracee<'_>, syscall: &'static str, place: u64, length: u64) -
     if place == 0 {
         return Decision::answer(Answer::Continue);
     }
-    let Ok(address) = Address::copy(tracee, place, length) else {
-        return Decision::answer(Answer::Continue);
+    // An address that can't be read can't be sent to either.
+    let address = match Address::copy(tracee, place, length) {
+        Ok(address) => address,
+        Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
     if address.internet().is_none() || address.is_local() {
         return Decision::answer(Answer::Continue);
