@@ -45,8 +45,9 @@ run("from proc", lambda a: (os.chdir("/proc/self"), os.execv("cwd/../" + here + 
 run("from proc fd", lambda a: (os.chdir("/proc/self/fd"), os.execv(str(fd), a)))
 run("at folder", lambda a: execveat(folder, b"program", a, 0))
 run("at elsewhere", lambda a: (os.chdir("/"), execveat(folder, b"./program", a, 0)))
-memory = os.memfd_create("memory") if hasattr(os, "memfd_create") else fd
 try:
+    # Where nothing bounds such memory there is none.
+    memory = os.memfd_create("memory")
     os.write(memory, open("program", "rb").read())
     run("memory file", lambda a: os.execve(memory, a, {}))
     run("memory path", lambda a: os.execv(f"/proc/self/fd/{memory}", a))
