@@ -21,7 +21,8 @@ pub struct Argv(Vec<Text>);
 pub struct Omitted {
     /// Items that are missing altogether.
     pub items: u64,
-    /// Bytes that are missing: those of the missing items, and of the last item where it was cut.
+    /// Bytes that are missing: those of the missing items, as far as they were looked at, and of the last item where
+    /// it was cut.
     pub bytes: u64,
 }
 

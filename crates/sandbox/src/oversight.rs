@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often limits are looked at: where the kernel enforces them, only to tell; where it doesn't, to enforce.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 const GUARD_EVERY: Duration = Duration::from_millis(100);
 
 /// Counts looks, so that a sample is told once a second however often limits are looked at.
@@ -21,7 +21,7 @@ pub(crate) struct Samples(AtomicU32);
 
 impl Samples {
     fn tick(&self, slow: bool) -> bool {
-        let every = if slow { 1 } else { 10 };
+        let every = if slow { 2 } else { 10 };
         self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(every)
     }
 }
@@ -83,6 +83,10 @@ impl Inside {
     fn sample(self: &Arc<Self>) {
         if self.is_over() || self.is_idle() {
             self.sampling.store(false, Ordering::SeqCst);
+            // A call that began in between found it going on.
+            if !self.is_over() && !self.is_idle() {
+                self.start_sampling();
+            }
             return;
         }
         self.look_at_limits();

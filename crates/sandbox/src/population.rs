@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One process: an open folder of `/proc`, which stays this process's even when its id is another's.
 pub(crate) struct Member {
@@ -91,10 +92,14 @@ pub(crate) fn members(root: BorrowedFd<'_>) -> Vec<Member> {
         .collect()
 }
 
+/// How often one looks, and how long one waits between: a process that has yet to take a signal takes it when it gets
+/// a processor, so that this wants patience on a busy host.
+const LOOKS: u32 = 3000;
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Sends SIGKILL to all that `is_meant`, again and again until a look finds none alive: a process may have
 /// forked between the look and the signal. False if they outran us.
 pub(crate) fn kill_all(root: BorrowedFd<'_>, is_meant: impl Fn(&Member) -> bool) -> bool {
-    const LOOKS: u32 = 200;
     for _ in 0..LOOKS {
         let mut found = false;
         for member in members(root).iter().filter(|member| is_meant(member) && !member.is_dead()) {
@@ -103,16 +108,13 @@ pub(crate) fn kill_all(root: BorrowedFd<'_>, is_meant: impl Fn(&Member) -> bool)
         if !found {
             return true;
         }
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
     false
 }
 
-/// Stops all, until a look finds none running. A process that has yet to take the signal runs on until it gets a
-/// processor, so that this takes patience on a busy host. False if they outran us.
+/// Stops all, until a look finds none running. False if they outran us.
 pub(crate) fn stop_all(root: BorrowedFd<'_>) -> bool {
-    const LOOKS: u32 = 3000;
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
     for _ in 0..LOOKS {
         let running: Vec<_> = members(root).into_iter().filter(Member::is_running).collect();
         if running.is_empty() {

@@ -203,7 +203,7 @@ try:
 except OSError as error:
     say("error", error_name(error.errno))
 say("count", count)
-time.sleep(1.5)
+time.sleep(3)
 "#,
     );
     let ran = ran.well();

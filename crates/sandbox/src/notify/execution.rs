@@ -33,6 +33,10 @@ pub struct Execution {
 }
 
 const POINTER: usize = 8;
+const PAGE: usize = 4096;
+/// What is copied of a vector: more than an event holds, so that what is omitted is mostly counted exactly.
+const COPIED_ITEMS: usize = 2 * event::Argv::MAX_ITEMS;
+const COPIED_BYTES: usize = 4 * event::Argv::MAX_BYTES;
 /// The most bytes that a vector has which the kernel takes, pointers included: three quarters of the default stack
 /// (`bprm_stack_limits` in fs/exec.c), and the most that one argument has (`MAX_ARG_STRLEN`).
 const VECTOR_BYTES: usize = 6 * 1024 * 1024;
@@ -92,10 +96,13 @@ impl Program {
 fn execution(
     tracee: &Tracee<'_>,
     path: Vec<u8>,
-    arguments: Vec<Vec<u8>>,
+    arguments: Arguments,
     program: Option<Program>,
 ) -> Execution {
-    let mut process = tracee.process().with_argv(arguments);
+    let mut process = tracee.process().with_argv(arguments.copied);
+    if arguments.counted > 0 {
+        process.argv_omitted.get_or_insert_default().items += arguments.counted;
+    }
     let on_scratch = program.as_ref().is_some_and(|program| program.on_scratch);
     let Some(program) = program else {
         return Execution {
@@ -118,23 +125,45 @@ fn execution(
     }
 }
 
-/// Copies the argument vector: all of what the kernel would take, and no more.
-fn copy_arguments(tracee: &Tracee<'_>, place: u64) -> Vec<Vec<u8>> {
-    let mut room = VECTOR_BYTES;
-    let mut arguments = Vec::new();
-    for index in 0.. {
-        let mut pointer = [0; POINTER];
-        let at = place.wrapping_add(index * POINTER as u64);
-        let read = crate::sys::process::read_memory(tracee.task(), at, &mut pointer);
-        let pointer = u64::from_ne_bytes(pointer);
-        if read != Ok(POINTER) || pointer == 0 || room == 0 {
+/// An argument vector, as far as it was copied.
+struct Arguments {
+    copied: Vec<Vec<u8>>,
+    /// How many there are behind those, which were only counted.
+    counted: u64,
+}
+
+/// Copies the argument vector: so much that the event can be filled, and no more, since the agent chooses how much
+/// there is and everybody waits meanwhile. The rest is counted.
+fn copy_arguments(tracee: &Tracee<'_>, place: u64) -> Arguments {
+    let mut arguments = Arguments { copied: Vec::new(), counted: 0 };
+    let mut room = COPIED_BYTES;
+    for page in 0..VECTOR_BYTES / PAGE {
+        let (pointers, more) = copy_pointers(tracee, place.wrapping_add((page * PAGE) as u64));
+        for pointer in pointers {
+            if room == 0 || arguments.copied.len() == COPIED_ITEMS {
+                arguments.counted += 1;
+                continue;
+            }
+            let argument = tracee.copy_string(pointer, ARGUMENT_BYTES).unwrap_or_default();
+            room = room.saturating_sub(argument.len());
+            arguments.copied.push(argument);
+        }
+        if !more {
             break;
         }
-        let argument = tracee.copy_string(pointer, room.min(ARGUMENT_BYTES)).unwrap_or_default();
-        room = room.saturating_sub(argument.len() + 1 + POINTER);
-        arguments.push(argument);
     }
     arguments
+}
+
+/// Copies a page of pointers, up to the null that ends them. Also says whether there may be more.
+fn copy_pointers(tracee: &Tracee<'_>, place: u64) -> (Vec<u64>, bool) {
+    let mut bytes = [0; PAGE];
+    let read = crate::sys::process::read_memory(tracee.task(), place, &mut bytes).unwrap_or(0);
+    let pointers = bytes.get(..read).unwrap_or_default().chunks_exact(POINTER);
+    let pointers = pointers.map(|bytes| bytes.try_into().map_or(0, u64::from_ne_bytes));
+    let pointers: Vec<_> = pointers.take_while(|pointer| *pointer != 0).collect();
+    let more = pointers.len() * POINTER == PAGE;
+    (pointers, more)
 }
 
 fn open_program(
