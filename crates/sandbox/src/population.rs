@@ -108,9 +108,11 @@ pub(crate) fn kill_all(root: BorrowedFd<'_>, is_meant: impl Fn(&Member) -> bool)
     false
 }
 
-/// Stops all, until a look finds none running. False if they outran us.
+/// Stops all, until a look finds none running. A process that has yet to take the signal runs on until it gets a
+/// processor, so that this takes patience on a busy host. False if they outran us.
 pub(crate) fn stop_all(root: BorrowedFd<'_>) -> bool {
-    const LOOKS: u32 = 200;
+    const LOOKS: u32 = 3000;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
     for _ in 0..LOOKS {
         let running: Vec<_> = members(root).into_iter().filter(Member::is_running).collect();
         if running.is_empty() {
@@ -119,7 +121,7 @@ pub(crate) fn stop_all(root: BorrowedFd<'_>) -> bool {
         for member in running {
             let _ = member.signal(libc::SIGSTOP);
         }
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
     false
 }
