@@ -5,7 +5,7 @@ use crate::programs::Programs;
 use event::fact::ProcessExec;
 use event::{Cause, Observation, RunId, Stream};
 use sandbox::image::Image;
-use sandbox::{Execution, Sandbox, Setup, Supervisor, Witness, Workspace};
+use sandbox::{Execution, Pool, Sandbox, Setup, Supervisor, Witness, Workspace};
 use std::io::Sink;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,8 +40,17 @@ impl Site {
 
     /// A sandbox whose events are written, to nowhere.
     pub(crate) fn start(&self) -> Result<Sandbox, Failure> {
-        Ok(Sandbox::start(&self.supervisor, &self.setup, Arc::new(Recorder::default()))?)
+        Ok(Sandbox::start(&self.supervisor, &self.setup, recorder())?)
     }
+
+    /// Sandboxes that are ready before they are needed.
+    pub(crate) fn pool(&self, size: usize) -> Result<Pool, Failure> {
+        Pool::new(&self.supervisor, &self.setup, size).map_err(cannot("make a pool"))
+    }
+}
+
+pub(crate) fn recorder() -> Arc<dyn Witness> {
+    Arc::new(Recorder::default())
 }
 
 /// Writes every event as its line, as a run does, and throws it away.

@@ -21,7 +21,7 @@ use crate::{landlock, seccomp::Filter};
 use policy::Policy;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -152,6 +152,8 @@ struct Draft<'a> {
     blueprint: &'a Blueprint<'a>,
     plan: Plan,
     areas: Vec<Area>,
+    /// Mount points by their path inside, and by their place in the scratch file system: two may share one.
+    pointed: HashSet<PathBuf>,
     made: BTreeSet<PathBuf>,
     binds: Vec<Bind>,
     prepared: Vec<Prepared>,
@@ -168,8 +170,9 @@ impl<'a> Draft<'a> {
             area(Path::new("/dev/shm"), "s/shm", SHARED_FOLDER),
             area(blueprint.home, "s/home", 0o700),
         ];
-        let (plan, made, binds, prepared) = (Plan::default(), BTreeSet::new(), Vec::new(), Vec::new());
-        Self { blueprint, plan, areas, made, binds, prepared }
+        let (plan, binds, prepared) = (Plan::default(), Vec::new(), Vec::new());
+        let (pointed, made) = (HashSet::new(), BTreeSet::new());
+        Self { blueprint, plan, areas, pointed, made, binds, prepared }
     }
 
     fn begin(&mut self) -> Result<(), LayoutError> {
@@ -408,6 +411,9 @@ impl<'a> Draft<'a> {
     }
 
     fn point(&mut self, inside: &Path, folder: bool) {
+        if !self.pointed.insert(inside.to_owned()) {
+            return;
+        }
         let Some(ground) = self.ground(inside) else { return };
         if !self.made.insert(ground.clone()) {
             return;
