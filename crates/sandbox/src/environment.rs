@@ -2,6 +2,7 @@
 
 use crate::image::Image;
 use crate::start::Setup;
+use policy::Loosening;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,20 @@ pub(crate) type Environment = BTreeMap<OsString, OsString>;
 /// Where programs are in every image.
 const SEARCH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
 
+/// Where toolchains are, in the operator's words: without them a `cargo` that was installed for all users, in a
+/// place of its own, does not find its compiler.
+const PLACES: [&str; 9] = [
+    "CARGO_HOME",
+    "GOPATH",
+    "GOROOT",
+    "JAVA_HOME",
+    "NVM_DIR",
+    "PYENV_ROOT",
+    "RBENV_ROOT",
+    "RUSTUP_HOME",
+    "VIRTUAL_ENV",
+];
+
 /// The variables of every call of a sandbox. `visible` are the folders of the host that show inside.
 pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) -> Environment {
     let policy = &setup.policy;
@@ -21,7 +36,20 @@ pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) 
     set("USER", user.into());
     set("LOGNAME", user.into());
     set("SHELL", "/bin/sh".into());
+    if user == "root" {
+        // GNU tar believes that root can give files away, and fails when it can't.
+        set("TAR_OPTIONS", "--no-same-owner".into());
+    }
     set("PATH", search_path(std::env::var_os("PATH").as_deref(), visible));
+    if !policy.syscalls().allows(Loosening::Ptrace) {
+        // The leak check at the end of a program built with -fsanitize=address needs ptrace, and fails it without.
+        set("LSAN_OPTIONS", "detect_leaks=0".into());
+    }
+    for (name, place) in PLACES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))) {
+        if shows(Path::new(&place), visible) {
+            set(name, place);
+        }
+    }
     if let Image::Oci(image) = &setup.image {
         image
             .config
@@ -41,13 +69,17 @@ pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) 
     environment
 }
 
+/// Whether a folder of the host can be seen inside.
+fn shows(folder: &Path, visible: &[PathBuf]) -> bool {
+    visible.iter().any(|root| folder.starts_with(root))
+}
+
 /// The operator's `PATH`, as far as it leads anywhere inside, and the usual folders.
 fn search_path(operators: Option<&OsStr>, visible: &[PathBuf]) -> OsString {
-    let shows = |folder: &PathBuf| visible.iter().any(|root| folder.starts_with(root));
     let mut folders: Vec<PathBuf> = Vec::new();
     let operators =
         std::env::split_paths(operators.unwrap_or_default()).filter(|folder| folder.is_absolute());
-    for folder in operators.filter(shows).chain(SEARCH.map(PathBuf::from)) {
+    for folder in operators.filter(|folder| shows(folder, visible)).chain(SEARCH.map(PathBuf::from)) {
         if !folders.contains(&folder) {
             folders.push(folder);
         }

@@ -81,6 +81,8 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) workspace: &'a Workspace,
     pub(crate) toolchains: &'a Toolchains,
+    /// Settings of git that say who the operator is.
+    pub(crate) committer: Option<&'a str>,
     pub(crate) image: &'a Image,
     /// What the image `host` is made of here.
     pub(crate) parts: &'a [Part],
@@ -299,11 +301,33 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Toolchains, but not those in folders that may be written: an environment that was made there is worked on there.
     fn home(&mut self) -> Result<(), LayoutError> {
-        for path in &self.blueprint.toolchains.shown {
+        let Blueprint { toolchains, policy, workspace, .. } = *self.blueprint;
+        let written: Vec<_> =
+            policy.filesystem().write().iter().map(PathBuf::as_path).chain([workspace.host()]).collect();
+        for path in
+            toolchains.shown.iter().filter(|path| !written.iter().any(|above| path.starts_with(above)))
+        {
             self.place(path, path, Attributes::SAFE.and(Attributes::READ_ONLY), Trust::Granted)?;
         }
+        self.committer();
         Ok(())
+    }
+
+    /// Who commits, for git: the name and the address of the operator's settings, and nothing else of them.
+    fn committer(&mut self) {
+        let path = self.blueprint.home.join(".gitconfig");
+        let Some(ground) = self.ground(&path).filter(|_| !self.grants(&path)) else { return };
+        if let Some(settings) = self.blueprint.committer {
+            self.plan.file(0o644, &ground, settings.as_bytes());
+        }
+    }
+
+    /// Whether the operator granted this very path.
+    fn grants(&self, path: &Path) -> bool {
+        let files = self.blueprint.policy.filesystem();
+        files.read().iter().chain(files.write()).any(|granted| granted == path)
     }
 
     fn granted(&mut self) -> Result<(), LayoutError> {

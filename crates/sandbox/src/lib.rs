@@ -35,6 +35,7 @@ mod call;
 mod cgroup;
 mod channel;
 mod command;
+mod committer;
 mod environment;
 pub mod errno;
 pub mod host;

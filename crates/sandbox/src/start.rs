@@ -211,6 +211,7 @@ fn draw(
         policy: &setup.policy,
         workspace: &setup.workspace,
         toolchains: &shared.toolchains,
+        committer: shared.committer.as_deref(),
         image: &setup.image,
         parts: &shared.parts,
         ids,

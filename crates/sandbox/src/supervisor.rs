@@ -5,6 +5,7 @@
 
 use crate::cgroup::{Cgroups, Kind, Places};
 use crate::channel::Channel;
+use crate::committer;
 use crate::host::Host;
 use crate::image::host::Part;
 use crate::plan::sealed_memory;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) parts: Vec<Part>,
     pub(crate) toolchains: Toolchains,
+    /// Settings of git that say who the operator is.
+    pub(crate) committer: Option<String>,
     filters: Mutex<BTreeMap<FilterKind, Arc<Filter>>>,
     pub(crate) canary: PathBuf,
     pub(crate) canary_socket: CanarySocket,
@@ -91,6 +94,7 @@ impl Supervisor {
         let host = Host::look();
         Ok(Self(Arc::new(Shared {
             toolchains: find_toolchains(&host),
+            committer: host.home.as_deref().and_then(committer::settings),
             filters: Mutex::default(),
             host,
             reactor: Reactor::start().map_err(failed("a thread"))?,

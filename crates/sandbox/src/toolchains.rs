@@ -62,6 +62,9 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// What programs in `bin` find beside it: libraries, their settings (Java), and the mark of a virtual environment.
+const BESIDE_PROGRAMS: [&str; 6] = ["conf", "include", "lib", "libexec", "pyvenv.cfg", "share"];
+
 /// Files that may hold a token among harmless settings: hidden if they do.
 const SETTINGS_WITH_TOKENS: &[(&str, &str)] = &[(".cargo", "config.toml"), (".cargo", "config")];
 
@@ -79,14 +82,38 @@ pub(crate) fn find(home: &Path, search: &OsStr) -> Toolchains {
     let mut found = Toolchains::default();
     let Ok(home) = home.canonicalize() else { return found };
     for entry in std::env::split_paths(search) {
+        if entry.join("cargo").exists()
+            && let Some(known) = KNOWN.iter().find(|known| known.folder == ".cargo")
+        {
+            // Wherever cargo is, the sources that it fetched are here.
+            show(&home, known, &mut found);
+        }
         let Ok(inside) = entry.strip_prefix(&home) else { continue };
         let Some(Component::Normal(first)) = inside.components().next() else { continue };
         match KNOWN.iter().find(|known| OsStr::new(known.folder) == first) {
             Some(known) => show(&home, known, &mut found),
-            None => add_existing(&mut found.shown, entry),
+            None => show_programs(&home, &entry, &mut found),
         }
     }
     found
+}
+
+/// Shows a folder of programs, and of what lies beside it only what programs are installed with.
+fn show_programs(home: &Path, folder: &Path, found: &mut Toolchains) {
+    if reaches_through_link(home, folder) {
+        return;
+    }
+    add_existing(&mut found.shown, folder.to_owned());
+    let prefix = folder.parent().filter(|prefix| *prefix != home && folder.ends_with("bin"));
+    for part in prefix.iter().flat_map(|prefix| BESIDE_PROGRAMS.map(|part| prefix.join(part))) {
+        add_existing(&mut found.shown, part);
+    }
+}
+
+/// Whether a link lies on the way from the home to a folder: where it leads is not for us to show.
+fn reaches_through_link(home: &Path, folder: &Path) -> bool {
+    let within = folder.ancestors().take_while(|ancestor| *ancestor != home);
+    within.into_iter().any(Path::is_symlink)
 }
 
 fn show(home: &Path, known: &Known, found: &mut Toolchains) {
@@ -138,6 +165,34 @@ mod tests {
         let all = |names: &[&str]| names.iter().map(|name| home.join(name)).collect::<BTreeSet<_>>();
         assert_eq!(found.shown, all(&[".cargo", ".rustup", "tools"]));
         assert_eq!(found.hidden, all(&[".cargo/credentials.toml", ".cargo/config.toml"]));
+    }
+
+    #[test]
+    fn a_virtual_environment_comes_with_its_libraries_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        for folder in ["work/venv/bin", "work/venv/lib", "work/secrets", "bin", "lib"] {
+            fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        fs::write(home.join("work/venv/pyvenv.cfg"), "").unwrap();
+        std::os::unix::fs::symlink("work", home.join("link")).unwrap();
+        let search = format!("{0}/work/venv/bin:{0}/bin:{0}/link/venv/bin", home.display());
+        let found = find(&home, OsStr::new(&search)).shown;
+        let shown = ["bin", "work/venv/bin", "work/venv/lib", "work/venv/pyvenv.cfg"];
+        assert_eq!(found, shown.map(|name| home.join(name)).into());
+    }
+
+    #[test]
+    fn a_cargo_for_all_users_finds_what_it_fetched() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let programs = tempfile::tempdir().unwrap();
+        fs::create_dir_all(home.join(".cargo/registry")).unwrap();
+        fs::write(home.join(".cargo/credentials.toml"), "secret").unwrap();
+        fs::write(programs.path().join("cargo"), "").unwrap();
+        let found = find(&home, programs.path().as_os_str());
+        assert_eq!(found.shown, BTreeSet::from([home.join(".cargo")]));
+        assert_eq!(found.hidden, BTreeSet::from([home.join(".cargo/credentials.toml")]));
     }
 
     #[test]

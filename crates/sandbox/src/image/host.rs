@@ -34,6 +34,7 @@ const SETTINGS: &[&str] = &[
     "localtime",
     "lsb-release",
     "magic",
+    "manpath.config",
     "mime.types",
     "networks",
     "openssl",
