@@ -13,20 +13,6 @@ pub(crate) type Environment = BTreeMap<OsString, OsString>;
 /// Where programs are in every image.
 const SEARCH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"];
 
-/// Where toolchains are, in the operator's words: without them a `cargo` that was installed for all users, in a
-/// place of its own, does not find its compiler.
-const PLACES: [&str; 9] = [
-    "CARGO_HOME",
-    "GOPATH",
-    "GOROOT",
-    "JAVA_HOME",
-    "NVM_DIR",
-    "PYENV_ROOT",
-    "RBENV_ROOT",
-    "RUSTUP_HOME",
-    "VIRTUAL_ENV",
-];
-
 /// The variables of every call of a sandbox. `visible` are the folders of the host that show inside.
 pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) -> Environment {
     let policy = &setup.policy;
@@ -44,11 +30,6 @@ pub(crate) fn base(setup: &Setup, user: &str, home: &Path, visible: &[PathBuf]) 
     if !policy.syscalls().allows(Loosening::Ptrace) {
         // The leak check at the end of a program built with -fsanitize=address needs ptrace, and fails it without.
         set("LSAN_OPTIONS", "detect_leaks=0".into());
-    }
-    for (name, place) in PLACES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))) {
-        if shows(Path::new(&place), visible) {
-            set(name, place);
-        }
     }
     if let Image::Oci(image) = &setup.image {
         image

@@ -302,7 +302,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Toolchains, but not those in folders that may be written: an environment that was made there is worked on there.
+    /// An image brings its own.
     fn home(&mut self) -> Result<(), LayoutError> {
+        if matches!(self.blueprint.image, Image::Oci(_)) {
+            return Ok(());
+        }
         let Blueprint { toolchains, policy, workspace, .. } = *self.blueprint;
         let written: Vec<_> =
             policy.filesystem().write().iter().map(PathBuf::as_path).chain([workspace.host()]).collect();

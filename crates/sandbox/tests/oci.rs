@@ -17,6 +17,8 @@ mod choice;
 mod hostile;
 #[path = "oci/layers.rs"]
 mod layers;
+#[path = "oci/root.rs"]
+mod root;
 #[path = "oci/sequences.rs"]
 mod sequences;
 #[path = "oci/verify.rs"]
