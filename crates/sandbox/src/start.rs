@@ -390,12 +390,19 @@ impl Start<'_> {
     ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
         let scene = Scene { root, identity: None, scratch_device: u64::MAX };
+        let mut waited_for = vec![self.channel.as_fd(), listener.as_fd()];
         loop {
-            let ready =
-                readable(&[self.channel.as_fd(), listener.as_fd()], PATIENCE).map_err(errno_of("init"))?;
-            if ready.get(1) == Some(&true)
-                && let Ok(notification) = receive(listener.as_fd())
-            {
+            let ready = readable(&waited_for, PATIENCE).map_err(errno_of("init"))?;
+            if ready.get(1) == Some(&true) {
+                let notification = match receive(listener.as_fd()) {
+                    Ok(notification) => notification,
+                    Err(Errno::INTR) => continue,
+                    Err(_) => {
+                        // The prover is gone, and its listener stays readable: only the init has more to say.
+                        waited_for.truncate(1);
+                        continue;
+                    }
+                };
                 let decision = notify::decide(listener.as_fd(), &notification, &scene);
                 let answer = match decision.outcome {
                     Outcome::Now(answer) => answer,
