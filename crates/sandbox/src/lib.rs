@@ -65,6 +65,7 @@ mod start;
 mod streams;
 mod supervisor;
 mod sys;
+mod templates;
 mod toolchains;
 mod watch;
 mod witness;
