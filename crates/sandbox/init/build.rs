@@ -467,13 +467,18 @@ fn host_name(name: CStr<'_>) -> Result<(), Errno> {
 fn loopback_up() -> Result<(), Errno> {
     const AF_INET: usize = 2;
     const SOCK_DGRAM: usize = 2;
+    const SIOCGIFFLAGS: usize = 0x8913;
     const SIOCSIFFLAGS: usize = 0x8914;
     const IFF_UP: u8 = 1;
     let mut request = [0u8; 40];
     request[..2].copy_from_slice(b"lo");
-    request[16] = IFF_UP;
     let socket = sys::call(sys::NR_SOCKET, [AF_INET, SOCK_DGRAM | sys::O_CLOEXEC, 0, 0, 0, 0])?;
-    let result = sys::call(sys::NR_IOCTL, [socket, SIOCSIFFLAGS, request.as_ptr() as usize, 0, 0, 0]);
+    let mut result = sys::call(sys::NR_IOCTL, [socket, SIOCGIFFLAGS, request.as_mut_ptr() as usize, 0, 0, 0]);
+    // A namespace that was made ahead has it up, and is not ours to change.
+    if result.is_ok() && request[16] & IFF_UP == 0 {
+        request[16] |= IFF_UP;
+        result = sys::call(sys::NR_IOCTL, [socket, SIOCSIFFLAGS, request.as_ptr() as usize, 0, 0, 0]);
+    }
     sys::close(socket);
     result.map(drop)
 }

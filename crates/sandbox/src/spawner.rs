@@ -2,14 +2,19 @@
 //!
 //! The kernel kills an init when the thread that made it ends (`PR_SET_PDEATHSIG`), not the process: so all are
 //! made by one thread that lives as long as the supervisor, whichever threads ask for sandboxes.
+//!
+//! A network namespace is the dearest part of a start. As root the thread makes one ahead, while it has nothing else to do;
+//! a user can't, because it would have to belong to the sandbox's own user namespace. One that was made ahead belongs to
+//! the host's, which gives the sandbox no right over it.
 
 use crate::sys::clone::{self, Child, Start};
+use crate::sys::{network, process};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread;
 
 /// A program to start; see [`Start`].
@@ -21,19 +26,17 @@ pub(crate) struct Request {
     pub(crate) cgroup: Option<OwnedFd>,
 }
 
+type Order = (Request, SyncSender<Result<Child, Errno>>);
+
 /// Asks the thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Spawner(Sender<(Request, SyncSender<Result<Child, Errno>>)>);
+pub(crate) struct Spawner(Sender<Order>);
 
 impl Spawner {
     /// Starts the thread; it ends with the last copy of what is returned.
     pub(crate) fn start() -> io::Result<Self> {
-        let (sender, requests) = channel::<(Request, SyncSender<Result<Child, Errno>>)>();
-        thread::Builder::new().name("aurelian-spawner".into()).spawn(move || {
-            for (request, reply) in requests {
-                let _ = reply.send(run(&request));
-            }
-        })?;
+        let (sender, orders) = channel();
+        thread::Builder::new().name("aurelian-spawner".into()).spawn(move || serve(&orders))?;
         Ok(Self(sender))
     }
 
@@ -61,13 +64,78 @@ impl Ordered {
     }
 }
 
-fn run(request: &Request) -> Result<Child, Errno> {
+fn serve(orders: &Receiver<Order>) {
+    let mut networks = rustix::process::geteuid().is_root().then(Networks::new).and_then(Result::ok);
+    loop {
+        let order = match orders.try_recv() {
+            Err(TryRecvError::Empty) => {
+                if let Some(networks) = &mut networks {
+                    networks.make_one_ahead();
+                }
+                orders.recv().ok()
+            }
+            tried => tried.ok(),
+        };
+        let Some((request, reply)) = order else { return };
+        let _ = reply.send(run(&request, networks.as_mut()));
+    }
+}
+
+fn run(request: &Request, networks: Option<&mut Networks>) -> Result<Child, Errno> {
     let arguments: Vec<_> = request.arguments.iter().map(CString::as_c_str).collect();
-    clone::start(&Start {
+    let mut start = Start {
         program: request.program.as_fd(),
         arguments: &arguments,
         socket: request.socket.as_fd(),
         namespaces: request.namespaces,
         cgroup: request.cgroup.as_ref().map(AsFd::as_fd),
-    })
+    };
+    let wants_network = request.namespaces & NEW_NETWORK != 0;
+    match networks.filter(|networks| wants_network && networks.ready.is_some()) {
+        Some(networks) => {
+            start.namespaces &= !NEW_NETWORK;
+            networks.within_the_next(|| clone::start(&start))
+        }
+        None => clone::start(&start),
+    }
+}
+
+const NEW_NETWORK: u64 = libc::CLONE_NEWNET as u64;
+
+/// Network namespaces that are made ahead, with their loopback up.
+struct Networks {
+    home: OwnedFd,
+    ready: Option<OwnedFd>,
+}
+
+impl Networks {
+    fn new() -> Result<Self, Errno> {
+        Ok(Self { home: network::current()?, ready: None })
+    }
+
+    /// Starts a process in the namespace that is ready, which nobody else gets.
+    fn within_the_next(&mut self, start: impl FnOnce() -> Result<Child, Errno>) -> Result<Child, Errno> {
+        network::enter(self.ready.take().ok_or(Errno::SRCH)?.as_fd())?;
+        let started = start();
+        if let (Err(errno), Ok(child)) = (self.come_home(), &started) {
+            let _ = process::send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+            let _ = child.reap();
+            return Err(errno);
+        }
+        started
+    }
+
+    /// Without one a sandbox's start makes its own.
+    fn make_one_ahead(&mut self) {
+        if self.ready.is_none() && network::enter_new().is_ok() {
+            let made = network::loopback_up().and_then(|()| network::current());
+            let home = self.come_home();
+            self.ready = made.ok().filter(|_| home.is_ok());
+        }
+    }
+
+    /// Nothing but that sandbox may be in it.
+    fn come_home(&self) -> Result<(), Errno> {
+        network::enter(self.home.as_fd())
+    }
 }

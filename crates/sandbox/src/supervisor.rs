@@ -12,7 +12,7 @@ use crate::inspection::HostNamespaces;
 use crate::plan::sealed_memory;
 use crate::reactor::{Reactor, lock};
 use crate::seccomp::Filter;
-use crate::spawner::{Request, Spawner};
+use crate::spawner::{Ordered, Request, Spawner};
 use crate::sys::clone::Child;
 use crate::templates::Templates;
 use crate::toolchains::{self, Toolchains};
@@ -88,15 +88,11 @@ impl Supervisor {
         let program = Arc::new(sealed_memory("aurelian-init", INIT).map_err(failed("the init's program"))?);
         let spawner = Spawner::start().map_err(failed("a thread"))?;
         raise_open_files();
-        let (cgroups, janitor) = match Places::choose() {
-            Some(places) => {
-                let janitor = Janitor::start(&program, &spawner, &places).map_err(failed("the janitor"))?;
-                (Some(Cgroups::claim(places).map_err(failed("the control groups"))?), Some(janitor))
-            }
-            None => (None, None),
-        };
+        let places = Places::choose();
+        let coming = places.as_ref().map(|places| Janitor::order(&program, &spawner, places));
+        let coming = coming.transpose().map_err(failed("the janitor"))?;
         let host = Host::look();
-        Ok(Self(Arc::new(Shared {
+        let mut shared = Shared {
             toolchains: find_toolchains(&host),
             committer: host.home.as_deref().and_then(committer::settings),
             filters: Mutex::default(),
@@ -110,9 +106,15 @@ impl Supervisor {
             runs: AtomicU64::new(1),
             program,
             spawner,
-            cgroups,
-            janitor,
-        })))
+            cgroups: None,
+            janitor: None,
+        };
+        if let (Some(places), Some(coming)) = (places, coming) {
+            // Nothing is made that the janitor doesn't know.
+            shared.janitor = Some(coming.wait().map_err(failed("the janitor"))?);
+            shared.cgroups = Some(Cgroups::claim(places).map_err(failed("the control groups"))?);
+        }
+        Ok(Self(Arc::new(shared)))
     }
 
     /// The host, as we found it.
@@ -175,8 +177,20 @@ impl Drop for Shared {
     }
 }
 
+/// A janitor that is being started.
+struct ComingJanitor {
+    child: Ordered,
+    channel: Channel,
+}
+
+impl ComingJanitor {
+    fn wait(self) -> io::Result<Janitor> {
+        Ok(Janitor { child: self.child.wait()?, channel: Some(self.channel) })
+    }
+}
+
 impl Janitor {
-    fn start(program: &Arc<OwnedFd>, spawner: &Spawner, places: &Places) -> io::Result<Self> {
+    fn order(program: &Arc<OwnedFd>, spawner: &Spawner, places: &Places) -> io::Result<ComingJanitor> {
         let (channel, theirs) = Channel::pair()?;
         let mut arguments = vec![c"aurelian-janitor".to_owned()];
         for folder in places.folders() {
@@ -184,7 +198,7 @@ impl Janitor {
         }
         let request =
             Request { program: Arc::clone(program), arguments, socket: theirs, namespaces: 0, cgroup: None };
-        Ok(Self { child: spawner.spawn(request)?, channel: Some(channel) })
+        Ok(ComingJanitor { child: spawner.order(request), channel })
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod clone;
 pub(crate) mod mount;
+pub(crate) mod network;
 pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod socket;

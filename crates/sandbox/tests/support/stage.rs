@@ -66,6 +66,12 @@ impl Stage {
         Self { sandbox, witness, workspace, _folder: folder }
     }
 
+    /// A sandbox that was started otherwise.
+    pub(crate) fn of(sandbox: Sandbox, workspace: PathBuf) -> Self {
+        let folder = canonical_tempdir().0;
+        Self { sandbox, witness: Arc::default(), workspace, _folder: folder }
+    }
+
     /// Runs a Python agent to its end.
     pub(crate) fn python(&self, source: &str) -> Ran {
         self.run(&python(source))
