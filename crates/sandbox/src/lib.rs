@@ -30,6 +30,7 @@
 //! own loopback.
 #![deny(unsafe_code)]
 
+mod alone;
 mod broken;
 mod call;
 mod cgroup;
@@ -62,6 +63,7 @@ mod seccomp;
 mod sources;
 mod spawner;
 mod start;
+mod storage;
 mod streams;
 mod supervisor;
 mod sys;

@@ -114,7 +114,7 @@ codes! {
         /// time taken by the proof in microseconds (u64), then an [`Attempt`] (u8) and its result (i32) each.
         /// Descriptor: the scratch folder.
         Ready = 2,
-        /// call (u32, 0 for an orphan), status (i32), user and system microseconds, peak KiB, blocks in, out (u64).
+        /// call (u32), status (i32), user and system microseconds, peak KiB, blocks in, out, those of orphans (u64).
         Exited = 3,
         /// number of the listener's descriptor in the sender (i32).
         Listening = 4,
