@@ -22,6 +22,7 @@ use crate::supervisor::Shared;
 use crate::sys;
 use crate::watch::Watch;
 use crate::witness::Witness;
+use crate::written::Written;
 use event::fact::{EndReason, Fact, Limit, LimitAction, LimitHit, TelemetryGap, WorkspacePlanted};
 use event::{CallId, Cause, Observation, Process, Text};
 use rustix::event::epoll::EventFlags;
@@ -46,7 +47,7 @@ pub(crate) struct Inside {
     pub(crate) environment: Environment,
     pub(crate) child: sys::clone::Child,
     pub(crate) scratch: OwnedFd,
-    scratch_device: u64,
+    written: Written,
     identity: Option<(u32, u32)>,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
@@ -97,7 +98,7 @@ impl Inside {
             cgroup: started.cgroup,
             root: started.root,
             scratch: started.scratch,
-            scratch_device: started.scratch_device,
+            written: started.written,
             identity: started.identity,
             proof: started.proof,
             home: started.home,
@@ -118,7 +119,7 @@ impl Inside {
     }
 
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { root: self.root.as_fd(), identity: self.identity, scratch_device: self.scratch_device }
+        Scene { root: self.root.as_fd(), identity: self.identity, written: self.written }
     }
 
     pub(crate) fn see(&self, fact: impl Into<Fact>) {

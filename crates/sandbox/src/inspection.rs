@@ -2,14 +2,15 @@
 //! control group it is in. The attempts inside show what the agent can't do; this shows why.
 
 use crate::cgroup::RunCgroup;
+use crate::image::Image;
 use crate::proof::Proof;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Adds what `/proc` says of the init to a proof.
-pub(crate) fn inspect(pid: u32, cgroup: Option<&RunCgroup>, proof: &mut Proof) {
+pub(crate) fn inspect(pid: u32, cgroup: Option<&RunCgroup>, image: &Image, proof: &mut Proof) {
     namespaces(pid, proof);
-    mounts(pid, proof);
+    mounts(pid, image, proof);
     if let Some(cgroup) = cgroup {
         let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         proof.add("own_cgroup", "cgroup", cgroup.holds(&own), None);
@@ -37,16 +38,23 @@ fn namespace(pid: &str, name: &str) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
 }
 
-fn mounts(pid: u32, proof: &mut Proof) {
+fn mounts(pid: u32, image: &Image, proof: &mut Proof) {
     let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
     let mounts: Vec<Mount<'_>> = table.lines().filter_map(Mount::read).collect();
     let roots = mounts.iter().filter(|mount| mount.point == Path::new("/")).count();
     proof.add("only_own_root", "root", roots == 1, (roots != 1).then(|| format!("{roots} mounts are at /")));
-    for (name, control, point) in [
-        ("read_only_root", "read-only-root", "/"),
-        ("read_only_settings", "proc", "/proc/sys"),
-        ("read_only_image", "root", "/usr"),
-    ] {
+    if image.is_written() {
+        // Its image lies under an overlay, and that it can't be written was tried (`Attempt::WriteImage`).
+        let root = mounts.iter().rfind(|mount| mount.point == Path::new("/"));
+        let holds = root.is_some_and(|mount| mount.kind == "overlay");
+        proof.add("overlaid_root", "root", holds, (!holds).then(|| "/ is no overlay".to_owned()));
+    }
+    let root = ("read_only_root", "read-only-root", "/");
+    for (name, control, point) in (!image.is_written())
+        .then_some(root)
+        .into_iter()
+        .chain([("read_only_settings", "proc", "/proc/sys"), ("read_only_image", "root", "/usr")])
+    {
         let at_point = mounts.iter().rfind(|mount| mount.point == Path::new(point));
         // An image may have no /usr of its own.
         let holds = at_point.map_or(point == "/usr", |mount| mount.read_only);
@@ -66,6 +74,8 @@ struct Mount<'a> {
     point: &'a Path,
     read_only: bool,
     shared: bool,
+    /// The kind of file system.
+    kind: &'a str,
 }
 
 impl<'a> Mount<'a> {
@@ -73,8 +83,11 @@ impl<'a> Mount<'a> {
         let mut fields = line.split(' ').skip(4);
         let point = Path::new(fields.next()?);
         let read_only = fields.next()?.split(',').any(|option| option == "ro");
-        let shared = fields.take_while(|field| *field != "-").any(|field| field.starts_with("shared:"));
-        Some(Self { point, read_only, shared })
+        let shared =
+            fields.by_ref().take_while(|field| *field != "-").any(|field| field.starts_with("shared:"));
+        // Where one was found, the rest of the optional fields is still to be passed.
+        let kind = if shared { fields.skip_while(|field| *field != "-").nth(1) } else { fields.next() };
+        Some(Self { point, read_only, shared, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -87,7 +100,9 @@ mod tests {
         let mount = Mount::read("36 35 98:0 /m /usr rw,noatime shared:1 - ext4 /dev/root ro,errors=continue")
             .unwrap();
         assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/usr"), false, true));
+        assert_eq!(mount.kind, "ext4");
         let mount = Mount::read("36 35 98:0 /m / ro,nosuid - tmpfs none rw,size=4k").unwrap();
         assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/"), true, false));
+        assert_eq!(mount.kind, "tmpfs");
     }
 }

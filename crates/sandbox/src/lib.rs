@@ -71,6 +71,7 @@ mod toolchains;
 mod watch;
 mod witness;
 mod workspace;
+mod written;
 
 pub use call::{Call, CallError, Ended};
 pub use cgroup::Kind as CgroupKind;

@@ -196,11 +196,11 @@ codes! {
         TypeIntoTerminal = 32,
         /// A kernel setting.
         KernelSetting = 33,
-        /// Writing to the image.
+        /// Writing to the image, by a descriptor of it.
         WriteImage = 34,
         /// A privilege gained by executing a file.
         NewPrivileges = 35,
-        /// Writing where Landlock alone forbids it.
+        /// Writing where Landlock alone forbids it: in the scratch layer, by a descriptor and past all paths.
         LandlockWrite = 36,
         /// A file of the host by way of what may lie on top of the root.
         HostFileAboveRoot = 37,

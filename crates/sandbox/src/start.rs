@@ -18,6 +18,7 @@ use crate::sys::clone::Child;
 use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
 use crate::sys::{mount, process};
 use crate::workspace::Workspace;
+use crate::written::Written;
 use policy::{Loosening, Policy};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -125,7 +126,7 @@ pub(crate) struct Started {
     pub(crate) cgroup: Option<RunCgroup>,
     pub(crate) root: OwnedFd,
     pub(crate) scratch: OwnedFd,
-    pub(crate) scratch_device: u64,
+    pub(crate) written: Written,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
     /// The user and group on the host, where they are not ours.
@@ -343,7 +344,7 @@ impl Start<'_> {
         drop(listener);
         let Some((Report::Ready, fields)) = last.report() else { return Err(self.failure(&last)) };
         let mut proof = Proof::read(fields, &skipped(self.shared, setup)).ok_or_else(|| self.died())?;
-        inspection::inspect(self.pid(), self.cgroup.as_ref(), &mut proof);
+        inspection::inspect(self.pid(), self.cgroup.as_ref(), &setup.image, &mut proof);
         if let Some(hole) = proof.hole() {
             let (control, probe) = (hole.control.to_string(), hole.name.to_string());
             let detail = hole.detail.as_deref().unwrap_or_default().to_owned();
@@ -355,14 +356,15 @@ impl Start<'_> {
         let user = self.ids.user_name(&self.shared.host).to_owned();
         let Self { channel, cgroup, layout, placeholders, .. } = self;
         let identity = self.ids.on_host();
-        let (scratch_device, visible) = (stat.st_dev, layout.visible);
+        let written = Written::find(stat.st_dev, &setup.image, root.as_fd());
+        let visible = layout.visible;
         Ok(Started {
             child,
             channel,
             cgroup,
             root,
             scratch,
-            scratch_device,
+            written,
             proof,
             home,
             identity,
@@ -389,7 +391,7 @@ impl Start<'_> {
         root: BorrowedFd<'_>,
     ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
-        let scene = Scene { root, identity: None, scratch_device: u64::MAX };
+        let scene = Scene { root, identity: None, written: Written::NOTHING };
         let mut waited_for = vec![self.channel.as_fd(), listener.as_fd()];
         loop {
             let ready = readable(&waited_for, PATIENCE).map_err(errno_of("init"))?;
