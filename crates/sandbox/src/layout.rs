@@ -189,7 +189,7 @@ impl<'a> Draft<'a> {
         if !self.blueprint.broken.is("mounts") {
             self.plan.mounts_private();
         }
-        self.plan.identity(ids.uid, ids.gid, ids.is_range());
+        self.plan.identity(ids.uid, ids.gid, ids.can_drop_groups());
         self.plan.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
         if let Image::Oci(image) = self.blueprint.image {
             self.image_root(image)?;

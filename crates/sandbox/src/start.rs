@@ -166,7 +166,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Starts a sandbox and proves its boundary.
 pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartError> {
     let broken = Broken::from_environment();
-    let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
+    let ids = Ids::choose(&shared.host, &setup.workspace, &setup.image).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
     let placeholders = put_placeholders(&setup.workspace).map_err(errno_of("workspace"))?;
     let layout = draw(shared, setup, &ids, &home, broken.clone())?;

@@ -192,3 +192,42 @@ fn what_is_not_of_the_root_stays_as_it_is() {
     assert_eq!(stage.shell(attempts), "4\n");
     stage.sandbox.end();
 }
+
+/// A user with ranges has them in an image, and is itself in it: what it writes to the workspace is its own.
+#[test]
+fn a_users_ranges_of_ids_are_mapped_around_its_own() {
+    let supervisor = Supervisor::new().unwrap();
+    let host = supervisor.host();
+    let (count, first) = match &host.subordinate {
+        Ok(ranges) => ranges.users(),
+        Err(why) => return skip("a_users_ranges_of_ids_are_mapped_around_its_own", why),
+    };
+    let layout = layout();
+    let stage = Stage::start(&layout.open().unwrap(), "", Arc::new(Blind));
+    let map = stage.shell("cat /proc/self/uid_map");
+    let rows: Vec<Vec<u32>> =
+        map.lines().map(|line| line.split_whitespace().map(|word| word.parse().unwrap()).collect()).collect();
+    assert!(rows.contains(&vec![host.uid, host.uid, 1]), "{map}");
+    assert!(rows.iter().any(|row| row.get(1) == Some(&first)), "{map}");
+    assert_eq!(rows.iter().map(|row| row[2]).sum::<u32>(), count, "{map}");
+    assert_eq!(
+        stage.shell("id -u; id -G; touch made"),
+        format!("{}\n{}\n", host.uid, host.gid),
+        "no other groups"
+    );
+    let made = stage.workspace.path().join("made").metadata().unwrap();
+    assert_eq!((made.uid(), made.gid()), (host.uid, host.gid));
+    stage.sandbox.end();
+    stage.workspace.close().unwrap();
+}
+
+/// Reported, not passed in silence (as `support::skip` does it for the tests of the boundary).
+fn skip(name: &str, reason: &str) {
+    use std::io::Write;
+    let line = format!("skipped: {name}: {reason}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(file) = std::env::var_os("AURELIAN_SKIPPED") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
+    }
+}
