@@ -1,4 +1,5 @@
-//! Prints how long starts take: `cargo run --release -p sandbox --example start_times -- [COUNT]`.
+//! Prints how long starts take: `cargo run --release -p sandbox --example start_times -- [COUNT [PAUSE]]`, with PAUSE milliseconds
+//! between starts: a kernel that was idle answers some requests later.
 
 use sandbox::{Blind, Command, Pool, Sandbox, Setup, Stdio, Supervisor, Workspace, image::Image};
 use std::error::Error;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count = std::env::args().nth(1).map_or(Ok(200), |count| count.parse())?;
+    let pause = Duration::from_millis(std::env::args().nth(2).map_or(Ok(0), |pause| pause.parse())?);
     let supervisor = Supervisor::new()?;
     let folder = std::env::temp_dir().join(format!("aurelian-times-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -18,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let command = || Command::new("/usr/bin/true").stdout(Stdio::Null).stderr(Stdio::Null);
     let (mut starts, mut proofs, mut calls, mut taken) = (vec![], vec![], vec![], vec![]);
     for _ in 0..count {
+        std::thread::sleep(pause);
         let begun = Instant::now();
         let sandbox = Sandbox::start(&supervisor, &setup, Arc::new(Blind))?;
         starts.push(begun.elapsed());

@@ -6,7 +6,7 @@
 
 use crate::landlock::Ruleset;
 use crate::proof::{self, Results};
-use crate::protocol::{Fields, Step, Steps};
+use crate::protocol::{Fields, Message, Report, Step, Steps};
 use crate::sys::{self, AT_EMPTY_PATH, AT_FDCWD, CStr, Errno, Fd};
 
 /// Which step failed, and how.
@@ -48,9 +48,9 @@ impl CStrLiteral {
     }
 }
 
-/// Runs every step of `plan`; `mounts` are the descriptors of prepared mounts.
-pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
-    let mut site = Site { mounts, scratch: 0, layer: 0, root: 0, image: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
+/// Runs every step of `plan`; `groups` are the lists of control groups, `mounts` the descriptors of prepared mounts.
+pub fn build(plan: &'static [u8], groups: &[Fd], mounts: &[Fd]) -> Result<Inside, Failure> {
+    let mut site = Site { groups, mounts, scratch: 0, layer: 0, root: 0, image: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
     let mut index = 0;
     for (step, fields) in Steps::new(plan) {
         site.run(step, fields).map_err(|errno| Failure { step: index, errno })?;
@@ -64,6 +64,7 @@ pub fn build(plan: &'static [u8], mounts: &[Fd]) -> Result<Inside, Failure> {
 
 /// The state between steps.
 struct Site<'a> {
+    groups: &'a [Fd],
     mounts: &'a [Fd],
     /// The top of the scratch file system.
     scratch: Fd,
@@ -92,6 +93,7 @@ impl Site<'_> {
     fn run(&mut self, step: Step, mut f: Fields<'static>) -> Result<(), Errno> {
         let f = &mut f;
         match step {
+            Step::JoinGroups => self.join_groups(),
             Step::MountsPrivate => set_attributes(AT_FDCWD, CStr::new(b"/\0").ok_or(EPROTO)?, AT_RECURSIVE_FLAG, [0, 0, MS_PRIVATE, 0]),
             Step::Scratch => self.scratch(number(f)?, number(f)?),
             Step::Folder => self.folder(number(f)?, path(f)?),
@@ -123,6 +125,8 @@ impl Site<'_> {
                 Ok(())
             }
             Step::Prove => {
+                let built = Message::<1>::new(Report::Built as u8);
+                sys::write(crate::SUPERVISOR, built.as_bytes())?;
                 let folders = proof::Folders { image: self.image, scratch: self.layer };
                 self.results = proof::prove(self.filter, self.in_domain, folders, path(f)?, path(f)?)?;
                 Ok(())
@@ -134,6 +138,11 @@ impl Site<'_> {
                 sys::prctl(PR_SET_DUMPABLE, 0, 0).map(drop)
             }
         }
+    }
+
+    /// Enters each group: 0 is the thread that writes (cgroups(7)).
+    fn join_groups(&self) -> Result<(), Errno> {
+        self.groups.iter().try_for_each(|group| sys::write(*group, b"0").map(drop))
     }
 
     /// A bounded tmpfs with two folders: `r`, the skeleton of the root, and `s`, the scratch layer. It is put

@@ -103,9 +103,9 @@ fn take_order(inside: &Inside, live: &mut Live) {
         sys::exit(EXIT_ORPHANED);
     }
     let mut fields = Fields::new(message.get(..length).unwrap_or_default());
-    if fields.byte().and_then(Order::from_code) == Some(Order::Call) && count == CALL_FDS {
-        if let Some(call) = fields.short() {
-            start(inside, live, call, [fds[0], fds[1], fds[2], fds[3], fds[4]]);
+    if fields.byte().and_then(Order::from_code) == Some(Order::Call) {
+        if let (Some(call), Some((given, group))) = (fields.short(), fds[..count].split_first_chunk()) {
+            start(inside, live, call, *given, group.first().copied());
         }
     }
     for &fd in &fds[..count] {
@@ -116,13 +116,13 @@ fn take_order(inside: &Inside, live: &mut Live) {
 /// The record, stdin, stdout, stderr, the call's socket.
 const CALL_FDS: usize = 5;
 
-fn start(inside: &Inside, live: &mut Live, call: u32, fds: [Fd; CALL_FDS]) {
+fn start(inside: &Inside, live: &mut Live, call: u32, fds: [Fd; CALL_FDS], group: Option<Fd>) {
     if live.is_full() {
         let message = Message::<8>::new(Report::TooManyCalls as u8).with(&call.to_le_bytes());
         let _ = sys::write(fds[4], message.as_bytes());
         return;
     }
-    match sys::fork() {
+    match sys::fork_into(group) {
         Ok(0) => become_call(inside, fds),
         Ok(pid) => live.add(pid as u32, call),
         Err(errno) => not_set_up(fds[4], errno, 0),

@@ -36,7 +36,7 @@ fn main(arguments: Arguments) -> ! {
     let _ = sys::call(sys::NR_UMASK, [0; 6]);
     let mut fds = [0; FDS_MAX];
     let begin = receive_begin(&mut fds);
-    let inside = match build::build(begin.plan, &fds[1..begin.fds.max(1)]) {
+    let inside = match build::build(begin.plan, begin.groups, begin.mounts) {
         Ok(inside) => inside,
         Err(failure) => report_failure(failure),
     };
@@ -48,12 +48,13 @@ fn main(arguments: Arguments) -> ! {
 const PR_SET_PDEATHSIG: usize = 1;
 const SIGKILL: usize = 9;
 
-struct Begin {
+struct Begin<'a> {
     plan: &'static [u8],
-    fds: usize,
+    groups: &'a [Fd],
+    mounts: &'a [Fd],
 }
 
-fn receive_begin(fds: &mut [Fd; FDS_MAX]) -> Begin {
+fn receive_begin(fds: &mut [Fd; FDS_MAX]) -> Begin<'_> {
     let mut message = [0; MESSAGE_MAX];
     let Ok((length, count)) = sys::receive(SUPERVISOR, &mut message, fds) else { sys::exit(EXIT_ORPHANED) };
     if length == 0 {
@@ -64,7 +65,9 @@ fn receive_begin(fds: &mut [Fd; FDS_MAX]) -> Begin {
     }
     let plan = sys::identity(fds[0]).and_then(|file| sys::map_file(fds[0], file.size));
     let Ok(plan) = plan else { sys::exit(EXIT_PLAN) };
-    Begin { plan, fds: count }
+    let rest = fds.get(1..count).unwrap_or_default();
+    let Some((groups, mounts)) = rest.split_at_checked(message[1].into()) else { sys::exit(EXIT_PLAN) };
+    Begin { plan, groups, mounts }
 }
 
 fn report_failure(failure: build::Failure) -> ! {

@@ -416,6 +416,16 @@ pub fn fork() -> Result<usize, Errno> {
     call(NR_CLONE, [SIGCHLD, 0, 0, 0, 0, 0])
 }
 
+/// Forks; the child is born in a control group (version 2) if one is given.
+pub fn fork_into(group: Option<Fd>) -> Result<usize, Errno> {
+    const SIGCHLD: u64 = 17;
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let Some(group) = group else { return fork() };
+    // `struct clone_args`: flags first, the exit signal fifth, the group's folder last.
+    let arguments = [CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, group as u64];
+    call(NR_CLONE3, [arguments.as_ptr() as usize, size_of_val(&arguments), 0, 0, 0, 0])
+}
+
 /// What `wait4(2)` said of one process.
 pub struct Reaped {
     pub pid: usize,

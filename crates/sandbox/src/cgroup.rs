@@ -123,28 +123,30 @@ impl Cgroups {
         std::iter::once(self.unified.as_path()).chain(self.legacy.iter().map(|(_, folder)| folder.as_path()))
     }
 
-    /// Makes the folders of a run and sets its limits.
-    pub(crate) fn run(&self, number: u64, bounds: Bounds) -> io::Result<RunCgroup> {
-        let name = format!("run-{number}");
-        let unified = self.unified.join(&name);
+    /// Makes a run's folder in the version 2 tree, where its init can be born. `init` is the init's user and group.
+    pub(crate) fn run(&self, number: u64, bounds: Bounds, init: Option<(u32, u32)>) -> io::Result<RunCgroup> {
+        let unified = self.unified.join(format!("run-{number}"));
         fs::create_dir(&unified)?;
-        let mut run = RunCgroup {
-            unified,
-            legacy: Vec::new(),
-            controllers: self.kind == Kind::Unified,
-            peak_before: AtomicU64::new(0),
-        };
-        if run.controllers {
+        let controllers = self.kind == Kind::Unified;
+        let run =
+            RunCgroup { unified, legacy: Vec::new(), controllers, init, peak_before: AtomicU64::new(0) };
+        if controllers {
             run.bound_unified(bounds)?;
         }
         fs::create_dir(run.unified.join("init"))?;
+        run.entrust(&run.unified)?;
+        Ok(run)
+    }
+
+    /// Makes a run's folders in the version 1 trees, with its limits, while its init is being born.
+    pub(crate) fn bound(&self, run: &mut RunCgroup, bounds: Bounds) -> io::Result<()> {
+        let name = run.unified.file_name().unwrap_or_default().to_owned();
         for (controller, folder) in &self.legacy {
             let folder = folder.join(&name);
             fs::create_dir(&folder)?;
             run.legacy.push((controller, folder));
         }
-        run.bound_legacy(bounds)?;
-        Ok(run)
+        run.bound_legacy(bounds)
     }
 }
 
@@ -164,6 +166,8 @@ pub(crate) struct RunCgroup {
     controllers: bool,
     /// The most bytes in use before the kernel's count was begun anew.
     peak_before: AtomicU64,
+    /// The init's user and group on the host, where they are not ours.
+    init: Option<(u32, u32)>,
 }
 
 const PERIOD_US: u64 = 100_000;
@@ -194,32 +198,47 @@ impl RunCgroup {
 
     /// Where the init is born.
     pub(crate) fn birthplace(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(rustix::fs::open(self.unified.join("init"), flags, Mode::empty())?)
+        Ok(open_folder(&self.unified.join("init"))?)
     }
 
-    /// Whether a process whose `/proc/PID/cgroup` this is was born in it.
+    /// Whether a process whose `/proc/PID/cgroup` this is was born in it, and is under its limits.
     pub(crate) fn holds(&self, places: &str) -> bool {
-        let birthplace = self.unified.join("init");
-        let place = places.lines().find_map(|line| line.strip_prefix("0::/"));
-        place.is_some_and(|place| !place.is_empty() && birthplace.ends_with(place))
+        let is_in = |controller: &str, folder: &Path| {
+            let places = places.lines().filter_map(|line| line.split_once(':')?.1.split_once(":/"));
+            let mut of_it = places.filter(|(list, _)| list.split(',').any(|name| name == controller));
+            of_it.any(|(_, place)| !place.is_empty() && folder.ends_with(place))
+        };
+        is_in("", &self.unified.join("init"))
+            && self.legacy.iter().all(|(controller, folder)| is_in(controller, folder))
     }
 
-    /// Moves the init into the version 1 folders; its descendants are born there.
-    pub(crate) fn adopt(&self, pid: u32) -> io::Result<()> {
-        for (_, folder) in &self.legacy {
-            fs::write(folder.join("cgroup.procs"), pid.to_string())?;
-        }
-        Ok(())
+    /// The version 1 folders' lists of threads, open for writing: the init enters by writing itself to each, and its
+    /// descendants are born there.
+    ///
+    /// Only a thread that moves itself needs no lock that all forks of the host share, and that takes the kernel a
+    /// grace period of many milliseconds to get. The right to move is the opener's, so the list is all the init needs.
+    pub(crate) fn gates(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = |folder: &Path| {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::open(folder.join("tasks"), flags, Mode::empty()).map_err(io::Error::from)
+        };
+        self.legacy.iter().map(|(_, folder)| open(folder)).collect()
     }
 
-    /// Makes the folder of a call and moves its first process there.
-    pub(crate) fn call(&self, number: u32, pid: u32) -> io::Result<CallCgroup> {
-        let call =
-            CallCgroup { folder: self.unified.join(format!("call-{number}")), controllers: self.controllers };
-        fs::create_dir(&call.folder)?;
-        fs::write(call.folder.join("cgroup.procs"), pid.to_string())?;
+    /// Makes the folder of a call. Its first process is born there, for the reason that [`gates`](Self::gates) gives.
+    pub(crate) fn call(&self, number: u32) -> io::Result<CallCgroup> {
+        let folder = self.unified.join(format!("call-{number}"));
+        fs::create_dir(&folder)?;
+        let call = CallCgroup { folder, controllers: self.controllers };
+        self.entrust(&call.folder)?;
         Ok(call)
+    }
+
+    /// Lets the init start processes in a folder: it is asked for the right to, and it is not us. It may then move
+    /// processes between the calls of its own run, had it a way to these files, and nothing else.
+    fn entrust(&self, folder: &Path) -> io::Result<()> {
+        let Some((user, group)) = self.init else { return Ok(()) };
+        std::os::unix::fs::chown(folder.join("cgroup.procs"), Some(user), Some(group))
     }
 
     /// Stops every process, or lets them run on. Takes effect on the way back to user space.
@@ -317,6 +336,16 @@ pub(crate) struct CallCgroup {
 }
 
 impl CallCgroup {
+    /// Where the first process is born.
+    pub(crate) fn birthplace(&self) -> io::Result<OwnedFd> {
+        Ok(open_folder(&self.folder)?)
+    }
+
+    /// Removes the folder of a call that did not come to be.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_dir(&self.folder);
+    }
+
     pub(crate) fn kill(&self) -> io::Result<()> {
         fs::write(self.folder.join("cgroup.kill"), "1")
     }

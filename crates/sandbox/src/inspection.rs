@@ -3,33 +3,70 @@
 
 use crate::cgroup::RunCgroup;
 use crate::image::Image;
-use crate::proof::Proof;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Adds what `/proc` says of the init to a proof.
-pub(crate) fn inspect(pid: u32, cgroup: Option<&RunCgroup>, image: &Image, proof: &mut Proof) {
-    namespaces(pid, proof);
-    mounts(pid, image, proof);
-    if let Some(cgroup) = cgroup {
-        let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        proof.add("own_cgroup", "cgroup", cgroup.holds(&own), None);
+/// The namespaces that a sandbox has of its own: the check's name, the file's in `/proc`, the control's.
+const NAMESPACES: [(&str, &str, &str); 7] = [
+    ("own_user_namespace", "user", "user namespace"),
+    ("own_mount_namespace", "mnt", "mount namespace"),
+    ("own_pid_namespace", "pid", "pid namespace"),
+    ("own_network_namespace", "net", "network namespace"),
+    ("own_ipc_namespace", "ipc", "ipc namespace"),
+    ("own_uts_namespace", "uts", "uts namespace"),
+    ("own_cgroup_namespace", "cgroup", "cgroup namespace"),
+];
+
+/// The host's namespaces: those that the inits are started from.
+#[derive(Debug)]
+pub(crate) struct HostNamespaces([Option<PathBuf>; NAMESPACES.len()]);
+
+impl HostNamespaces {
+    pub(crate) fn look() -> Self {
+        Self(NAMESPACES.map(|(_, file, _)| namespace("thread-self", file)))
     }
 }
 
-fn namespaces(pid: u32, proof: &mut Proof) {
-    let checks = [
-        ("own_user_namespace", "user", "user namespace"),
-        ("own_mount_namespace", "mnt", "mount namespace"),
-        ("own_pid_namespace", "pid", "pid namespace"),
-        ("own_network_namespace", "net", "network namespace"),
-        ("own_ipc_namespace", "ipc", "ipc namespace"),
-        ("own_uts_namespace", "uts", "uts namespace"),
-        ("own_cgroup_namespace", "cgroup", "cgroup namespace"),
-    ];
-    for (name, file, control) in checks {
-        let (ours, theirs) = (namespace("self", file), namespace(&pid.to_string(), file));
-        let holds = ours.is_some() && theirs.is_some() && ours != theirs;
+/// One thing that was checked.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) control: &'static str,
+    pub(crate) holds: bool,
+    pub(crate) detail: Option<String>,
+}
+
+/// What was seen from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Inspection(Vec<Check>);
+
+impl Inspection {
+    /// Looks at what `/proc` says of an init that has built its inside.
+    pub(crate) fn of(pid: u32, host: &HostNamespaces, cgroup: Option<&RunCgroup>, image: &Image) -> Self {
+        let mut inspection = Self::default();
+        namespaces(pid, host, &mut inspection);
+        mounts(pid, image, &mut inspection);
+        if let Some(cgroup) = cgroup {
+            let own = read(pid, "cgroup");
+            inspection.add("own_cgroup", "cgroup", cgroup.holds(&own), None);
+        }
+        inspection
+    }
+
+    pub(crate) fn into_checks(self) -> Vec<Check> {
+        self.0
+    }
+
+    fn add(&mut self, name: &'static str, control: &'static str, holds: bool, detail: Option<String>) {
+        self.0.push(Check { name, control, holds, detail });
+    }
+}
+
+fn namespaces(pid: u32, host: &HostNamespaces, proof: &mut Inspection) {
+    for ((name, file, control), ours) in NAMESPACES.into_iter().zip(&host.0) {
+        let theirs = namespace(&pid.to_string(), file);
+        let holds = ours.is_some() && theirs.is_some() && *ours != theirs;
         proof.add(name, control, holds, (!holds).then(|| "it is the host's".to_owned()));
     }
 }
@@ -38,8 +75,20 @@ fn namespace(pid: &str, name: &str) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()
 }
 
-fn mounts(pid: u32, image: &Image, proof: &mut Proof) {
-    let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+/// A file of `/proc/PID`. Nothing, if it can't be read: then no check holds.
+fn read(pid: u32, name: &str) -> String {
+    // The kernel makes the text anew for each part that is read: so it is read at once, as a rule.
+    const ROOM: usize = 16 * 1024;
+    let mut text = String::with_capacity(ROOM);
+    let file = fs::File::open(format!("/proc/{pid}/{name}"));
+    match file.and_then(|mut file| file.read_to_string(&mut text)) {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}
+
+fn mounts(pid: u32, image: &Image, proof: &mut Inspection) {
+    let table = read(pid, "mountinfo");
     let mounts: Vec<Mount<'_>> = table.lines().filter_map(Mount::read).collect();
     let roots = mounts.iter().filter(|mount| mount.point == Path::new("/")).count();
     proof.add("only_own_root", "root", roots == 1, (roots != 1).then(|| format!("{roots} mounts are at /")));

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! supervisor                      init                     first process
+//!   control group
 //!   order: call, descriptors ──►    fork ──────────────────►  set up: streams, mark, filter
 //!   fetch the listener  ◄─────────────────────────────────── "my listener is descriptor N"
-//!   cgroup, call.started
+//!   call.started
 //!   wait for notifications
 //!   leave ──────────────────────────────────────────────────► execute
 //! ```
 
 use crate::call::{Call, CallError, CallState};
+use crate::cgroup::CallCgroup;
 use crate::channel::Channel;
 use crate::command::{Command, Stdio, WindowSize};
 use crate::inside::Inside;
@@ -43,9 +45,18 @@ pub(crate) fn launch(inside: &Arc<Inside>, id: CallId, command: Command) -> Resu
     let timeout = command.timeout;
     let streams = Streams::make(inside, command).map_err(refused("make its streams"))?;
     let (channel, theirs) = Channel::pair().map_err(refused("make its socket"))?;
-    order(inside, id, &record, &streams, theirs)?;
-    let first = meet(&channel, &folder)?;
-    let state = enroll(inside, cause, first.pid, channel).map_err(refused("book its first process"))?;
+    let group = inside.cgroup.as_ref().map(|cgroup| cgroup.call(id.number())).transpose();
+    let group = group.map_err(|error| refused("make its control group")(errno_of(&error)))?;
+    let met =
+        order(inside, id, &record, &streams, theirs, group.as_ref()).and_then(|()| meet(&channel, &folder));
+    let first = match met {
+        Ok(first) => first,
+        Err(error) => {
+            group.map(CallCgroup::discard);
+            return Err(error);
+        }
+    };
+    let state = enroll(cause, first.pid, group, channel).map_err(refused("book its first process"))?;
     inside.witness.see(Observation::new(started).caused_by(state.cause.clone()));
     inside.remember(&state);
     listen(inside, &state, first.listener).map_err(refused("wait for its system calls"))?;
@@ -155,10 +166,19 @@ fn order(
     record: &OwnedFd,
     streams: &Streams,
     theirs: OwnedFd,
+    group: Option<&CallCgroup>,
 ) -> Result<(), CallError> {
     let Streams { stdin, stdout, stderr, .. } = streams;
-    let descriptors =
-        [record.as_fd(), stdin.theirs.as_fd(), stdout.theirs.as_fd(), stderr.theirs.as_fd(), theirs.as_fd()];
+    let birthplace = group.map(CallCgroup::birthplace).transpose();
+    let birthplace = birthplace.map_err(|error| refused("open its control group")(errno_of(&error)))?;
+    let mut descriptors = vec![
+        record.as_fd(),
+        stdin.theirs.as_fd(),
+        stdout.theirs.as_fd(),
+        stderr.theirs.as_fd(),
+        theirs.as_fd(),
+    ];
+    descriptors.extend(birthplace.as_ref().map(AsFd::as_fd));
     let number = id.number().to_le_bytes();
     inside.channel.order(Order::Call, &number, &descriptors).map_err(|_| CallError::Gone)
 }
@@ -206,13 +226,16 @@ fn set_up_step(place: Option<u32>) -> &'static str {
 }
 
 /// Books the first process to the call, before it may do anything.
-fn enroll(inside: &Inside, cause: Cause, pid: Pid, channel: Channel) -> Result<Arc<CallState>, Errno> {
+fn enroll(
+    cause: Cause,
+    pid: Pid,
+    group: Option<CallCgroup>,
+    channel: Channel,
+) -> Result<Arc<CallState>, Errno> {
     let number = pid.as_raw_nonzero().get().cast_unsigned();
     let mark: PathBuf =
         std::fs::read_link(format!("/proc/{number}/ns/uts")).map_err(|error| errno_of(&error))?;
-    let cgroup = inside.cgroup.as_ref().map(|cgroup| cgroup.call(cause.call.number(), number)).transpose();
-    let cgroup = cgroup.map_err(|error| errno_of(&error))?;
-    Ok(Arc::new(CallState::new(cause, number, mark, cgroup, channel)?))
+    Ok(Arc::new(CallState::new(cause, number, mark, group, channel)?))
 }
 
 fn listen(inside: &Arc<Inside>, state: &Arc<CallState>, listener: OwnedFd) -> Result<(), Errno> {

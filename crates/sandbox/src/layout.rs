@@ -186,6 +186,7 @@ impl<'a> Draft<'a> {
         let limits = self.blueprint.policy.limits();
         let scratch = limits.scratch().as_u64();
         let ids = self.blueprint.ids;
+        self.plan.join_groups();
         if !self.blueprint.broken.is("mounts") {
             self.plan.mounts_private();
         }

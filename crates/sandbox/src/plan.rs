@@ -101,6 +101,11 @@ impl Plan {
         self.purposes.push((step, purpose.into()));
     }
 
+    /// The control groups with the sandbox's limits are entered.
+    pub(crate) fn join_groups(&mut self) {
+        self.add(Step::JoinGroups, "enter its control groups", &[]);
+    }
+
     /// Nothing that happens inside reaches the host's mounts.
     pub(crate) fn mounts_private(&mut self) {
         self.add(Step::MountsPrivate, "cut the mounts off from the host's", &[]);
@@ -276,6 +281,7 @@ fn control(step: Step) -> &'static str {
         Step::Capabilities => "capabilities",
         Step::NoNewPrivileges => "no_new_privs",
         Step::CallFilter => "seccomp",
+        Step::JoinGroups => "cgroup",
         Step::Proc => "proc",
         _ => "root",
     }

@@ -1,5 +1,6 @@
 //! What the attempts of the proof had to answer, and whether they did.
 
+use crate::inspection::Inspection;
 use crate::protocol::{Attempt, Fields, NOT_APPLICABLE, OPEN};
 use event::fact::{Probe, ProbeResult};
 use rustix::io::Errno;
@@ -117,20 +118,13 @@ impl Proof {
     }
 
     /// Adds what was checked from outside.
-    pub(crate) fn add(
-        &mut self,
-        name: &'static str,
-        control: &'static str,
-        holds: bool,
-        detail: Option<String>,
-    ) {
-        let result = if holds { ProbeResult::Held } else { ProbeResult::Open };
-        self.probes.push(Probe {
-            name: name.into(),
-            control: control.into(),
-            result,
-            detail: detail.map(Into::into),
-        });
+    pub(crate) fn add(&mut self, inspection: Inspection) {
+        self.probes.extend(inspection.into_checks().into_iter().map(|check| Probe {
+            name: check.name.into(),
+            control: check.control.into(),
+            result: if check.holds { ProbeResult::Held } else { ProbeResult::Open },
+            detail: check.detail.map(Into::into),
+        }));
     }
 
     /// The first probe that found a hole.

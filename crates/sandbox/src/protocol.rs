@@ -93,15 +93,19 @@ codes! {
         Done = 25,
         /// No execution gives a privilege any more.
         NoNewPrivileges = 26,
+        /// The control groups that bound the sandbox are entered, before anything is made that they count.
+        JoinGroups = 27,
     }
 }
 
 codes! {
     /// What the supervisor tells the init.
     Order: u8 {
-        /// The ids are mapped: build. Descriptors: the plan, then the prepared mounts.
+        /// The ids are mapped: build. Number of control groups (u8). Descriptors: the plan, the control groups' lists of
+        /// threads, the prepared mounts.
         Begin = 1,
-        /// number of the call (u32). Descriptors: the record, stdin, stdout, stderr, the call's own socket.
+        /// number of the call (u32). Descriptors: the record, stdin, stdout, stderr, the call's own socket, and its
+        /// control group if it has one.
         Call = 2,
     }
 }
@@ -124,6 +128,8 @@ codes! {
         NotSetUp = 6,
         /// call (u32): there are too many live calls.
         TooManyCalls = 7,
+        /// All is built, and the proof begins.
+        Built = 8,
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// A program to start; see [`Start`].
@@ -37,11 +37,27 @@ impl Spawner {
         Ok(Self(sender))
     }
 
-    /// Starts a program.
+    /// Starts a program, and waits until it executes.
     pub(crate) fn spawn(&self, request: Request) -> Result<Child, Errno> {
+        self.order(request).wait()
+    }
+
+    /// Has a program started while the caller goes on.
+    pub(crate) fn order(&self, request: Request) -> Ordered {
         let (reply, answer) = sync_channel(1);
-        self.0.send((request, reply)).map_err(|_| Errno::CANCELED)?;
-        answer.recv().map_err(|_| Errno::CANCELED)?
+        // If the thread is gone, so is the reply's sender, and waiting tells.
+        let _ = self.0.send((request, reply));
+        Ordered(answer)
+    }
+}
+
+/// A program that is being started.
+#[must_use = "a program that nobody waits for runs on"]
+pub(crate) struct Ordered(Receiver<Result<Child, Errno>>);
+
+impl Ordered {
+    pub(crate) fn wait(self) -> Result<Child, Errno> {
+        self.0.recv().map_err(|_| Errno::CANCELED)?
     }
 }
 

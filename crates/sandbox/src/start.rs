@@ -5,14 +5,14 @@ use crate::cgroup::{Bounds, RunCgroup};
 use crate::channel::{Channel, readable};
 use crate::ids::{Ids, write_maps};
 use crate::image::Image;
-use crate::inspection;
+use crate::inspection::Inspection;
 use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
 use crate::placeholder::Placeholder;
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
 use crate::seccomp::Filter;
-use crate::spawner::Request;
+use crate::spawner::{Ordered, Request};
 use crate::supervisor::Shared;
 use crate::sys::clone::Child;
 use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
@@ -169,11 +169,16 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     let ids = Ids::choose(&shared.host, &setup.workspace, &setup.image).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
     let placeholders = put_placeholders(&setup.workspace).map_err(errno_of("workspace"))?;
-    let layout = draw(shared, setup, &ids, &home, broken.clone())?;
-    let cgroup = claim_cgroup(shared, &setup.policy)?;
+    let mut cgroup = claim_cgroup(shared, &setup.policy, &ids)?;
     let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
-    let child = spawn(shared, theirs, cgroup.as_ref(), &broken)?;
-    let start = Start { shared, child: Killed(Some(child)), channel, cgroup, layout, ids, placeholders };
+    let ordered = order(shared, theirs, cgroup.as_ref(), &broken)?;
+    // The kernel takes about as long for the namespaces as we for all this.
+    let bounded = bound_cgroup(shared, &setup.policy, cgroup.as_mut());
+    let layout = draw(shared, setup, &ids, &home, broken);
+    let child = ordered.wait().map_err(|errno| StartError::Namespaces { errno, remedy: remedy(errno) })?;
+    let child = Killed(Some(child));
+    bounded?;
+    let start = Start { shared, child, channel, cgroup, layout: layout?, ids, placeholders };
     start.begin()?;
     start.prove(setup, home)
 }
@@ -225,21 +230,30 @@ fn draw(
     })?)
 }
 
-fn claim_cgroup(shared: &Shared, policy: &Policy) -> Result<Option<RunCgroup>, StartError> {
+fn claim_cgroup(shared: &Shared, policy: &Policy, ids: &Ids) -> Result<Option<RunCgroup>, StartError> {
     let Some(cgroups) = &shared.cgroups else { return Ok(None) };
+    cgroups.run(shared.next_run(), bounds(policy), ids.on_host()).map(Some).map_err(control("cgroup"))
+}
+
+fn bound_cgroup(shared: &Shared, policy: &Policy, cgroup: Option<&mut RunCgroup>) -> Result<(), StartError> {
+    let (Some(cgroups), Some(cgroup)) = (&shared.cgroups, cgroup) else { return Ok(()) };
+    cgroups.bound(cgroup, bounds(policy)).map_err(control("cgroup"))
+}
+
+fn bounds(policy: &Policy) -> Bounds {
     let limits = policy.limits();
     // The init is a process of the sandbox too.
     let processes = limits.pids().saturating_add(1);
-    let bounds = Bounds { memory: limits.memory().as_u64(), processes, milli_cpus: limits.cpus().as_milli() };
-    cgroups.run(shared.next_run(), bounds).map(Some).map_err(control("cgroup"))
+    Bounds { memory: limits.memory().as_u64(), processes, milli_cpus: limits.cpus().as_milli() }
 }
 
-fn spawn(
+/// Has the init started.
+fn order(
     shared: &Shared,
     socket: OwnedFd,
     cgroup: Option<&RunCgroup>,
     broken: &Broken,
-) -> Result<Child, StartError> {
+) -> Result<Ordered, StartError> {
     let mut namespaces = NAMESPACES;
     for (name, flag) in [
         ("network namespace", libc::CLONE_NEWNET),
@@ -263,7 +277,7 @@ fn spawn(
         namespaces,
         cgroup: birthplace,
     };
-    shared.spawner.spawn(request).map_err(|errno| StartError::Namespaces { errno, remedy: remedy(errno) })
+    Ok(shared.spawner.order(request))
 }
 
 fn remedy(errno: Errno) -> &'static str {
@@ -313,14 +327,11 @@ impl Start<'_> {
         write_maps(self.pid(), &self.ids).map_err(control("user namespace"))?;
         let plan = self.layout.plan.seal().map_err(control("init"))?;
         let mounts = self.prepare_mounts()?;
-        let mut descriptors = vec![plan.as_fd()];
-        descriptors.extend(mounts.iter().map(AsFd::as_fd));
-        self.channel.order(Order::Begin, &[], &descriptors).map_err(errno_of("init"))?;
-        // While it builds; no process of the agent exists before we give leave.
-        match &self.cgroup {
-            Some(cgroup) => cgroup.adopt(self.pid()).map_err(control("cgroup")),
-            None => Ok(()),
-        }
+        let gates =
+            self.cgroup.as_ref().map_or(Ok(Vec::new()), RunCgroup::gates).map_err(control("cgroup"))?;
+        let descriptors: Vec<_> = [&plan].into_iter().chain(&gates).chain(&mounts).map(AsFd::as_fd).collect();
+        let count = u8::try_from(gates.len()).unwrap_or(u8::MAX);
+        self.channel.order(Order::Begin, &[count], &descriptors).map_err(errno_of("init"))
     }
 
     fn prepare_mounts(&self) -> Result<Vec<OwnedFd>, StartError> {
@@ -333,18 +344,23 @@ impl Start<'_> {
 
     /// Answers what the prover asks, and reads what it found.
     fn prove(mut self, setup: &Setup, home: PathBuf) -> Result<Started, StartError> {
+        let built = self.next_message()?;
+        let Some((Report::Built, _)) = built.report() else { return Err(self.failure(&built)) };
+        let root = self.open_root()?;
+        // While the prover sets itself up.
+        let inspection =
+            Inspection::of(self.pid(), &self.shared.namespaces, self.cgroup.as_ref(), &setup.image);
         let first = self.next_message()?;
         let Some((Report::Listening, mut fields)) = first.report() else { return Err(self.failure(&first)) };
         let number = fields.signed().unwrap_or(-1);
         let prover = first.sender.ok_or_else(|| self.died())?;
         let listener = fetch_listener(prover, number).map_err(errno_of("seccomp"))?;
-        let root = self.open_root()?;
         self.channel.give_leave().map_err(errno_of("init"))?;
         let last = self.answer_prover(&listener, root.as_fd())?;
         drop(listener);
         let Some((Report::Ready, fields)) = last.report() else { return Err(self.failure(&last)) };
         let mut proof = Proof::read(fields, &skipped(self.shared, setup)).ok_or_else(|| self.died())?;
-        inspection::inspect(self.pid(), self.cgroup.as_ref(), &setup.image, &mut proof);
+        proof.add(inspection);
         if let Some(hole) = proof.hole() {
             let (control, probe) = (hole.control.to_string(), hole.name.to_string());
             let detail = hole.detail.as_deref().unwrap_or_default().to_owned();

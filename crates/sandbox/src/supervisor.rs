@@ -8,6 +8,7 @@ use crate::channel::Channel;
 use crate::committer;
 use crate::host::Host;
 use crate::image::host::Part;
+use crate::inspection::HostNamespaces;
 use crate::plan::sealed_memory;
 use crate::reactor::{Reactor, lock};
 use crate::seccomp::Filter;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) parts: Vec<Part>,
+    pub(crate) namespaces: HostNamespaces,
     pub(crate) toolchains: Toolchains,
     /// Settings of git that say who the operator is.
     pub(crate) committer: Option<String>,
@@ -101,6 +103,7 @@ impl Supervisor {
             canary: canary_file(),
             canary_socket: CanarySocket::bind().map_err(failed("the proof's canary"))?,
             parts: crate::image::host::parts(),
+            namespaces: HostNamespaces::look(),
             runs: AtomicU64::new(1),
             program,
             spawner,
