@@ -231,3 +231,18 @@ fn skip(name: &str, reason: &str) {
         file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
     }
 }
+
+/// A socket in the root was made inside, as one in `/tmp` was: an image holds none.
+#[test]
+fn a_socket_in_the_root_can_be_connected_to() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !Path::new(PYTHON).exists() {
+        return skip("a_socket_in_the_root_can_be_connected_to", "no /usr/bin/python3 here");
+    }
+    let layout = layout();
+    let stage = Stage::start(&layout.open().unwrap(), "", Arc::new(Blind));
+    let agent = "from socket import *; s = socket(AF_UNIX); s.bind('/opt/s'); s.listen(); \
+                 c = socket(AF_UNIX); c.connect('/opt/s'); print('connected')";
+    assert_eq!(stage.shell(&format!("{PYTHON} -I -S -c \"{agent}\"")), "connected\n");
+    stage.sandbox.end();
+}
