@@ -74,13 +74,13 @@ for _ in 'ab': os.wait()";
 ready, done = os.pipe()
 if os.fork() == 0:
     if os.fork() == 0:
+        os.write(done, str(os.getpid()).encode())
         write('c', 3)
         os._exit(0)
     os._exit(0)
-os.close(done)
 os.wait()
-os.read(ready, 1)
-time.sleep(0.3)";
+orphan = int(os.read(ready, 16))
+while os.path.exists(f'/proc/{orphan}'): time.sleep(0.01)";
     assert_written(run(&stage, orphan), 3);
 }
 
@@ -111,7 +111,7 @@ fn throttled(stage: &Stage) -> Vec<u32> {
     let seen = stage.witness.seen();
     let hits = seen.iter().filter_map(|observation| match &observation.fact {
         Fact::LimitHit(hit) if hit.limit == Limit::Cpus => {
-            assert_eq!((hit.bound, hit.action), (500, LimitAction::Throttled));
+            assert_eq!((hit.bound, hit.action), (100, LimitAction::Throttled));
             Some(observation.cause.as_ref().map_or(0, |cause| cause.call.number()))
         }
         _ => None,
@@ -119,11 +119,12 @@ fn throttled(stage: &Stage) -> Vec<u32> {
     hits.collect()
 }
 
-const BURN: &str = "end = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass";
+/// More than a tenth of a processor for a second, however busy the machine is: many periods in a row are cut short.
+const BURN: &str = "end = time.process_time() + 0.15\nwhile time.process_time() < end: pass";
 
 #[test]
 fn processor_time_that_runs_out_is_told_once_of_the_call_that_used_it() {
-    let stage = Stage::with("limits: { cpus: 0.5 }");
+    let stage = Stage::with("limits: { cpus: 0.1 }");
     if !supervisor().enforces("cpu") {
         stage.python(BURN).well();
         assert_eq!(throttled(&stage), Vec::<u32>::new(), "nothing is throttled, and nothing told");
@@ -136,8 +137,8 @@ fn processor_time_that_runs_out_is_told_once_of_the_call_that_used_it() {
     stage.shell("sleep 0.3").well();
     let second = stage.python(BURN).well().call;
     let told = throttled(&stage);
-    let of_calls: Vec<_> = told.iter().copied().filter(|call| *call != 0).collect();
-    assert_eq!(of_calls, [1, second], "{told:?}");
+    let times = |call| told.iter().filter(|told| **told == call).count();
+    assert_eq!((times(1), times(second)), (1, 1), "{told:?}");
 }
 
 #[test]
@@ -148,12 +149,13 @@ fn processor_time_of_calls_that_overlap_is_told_of_the_run() {
             "no control group for processor time that we may write",
         );
     }
-    let stage = Stage::with("limits: { cpus: 0.5 }");
-    let sleeper = stage.start_python("print('up', flush=True)\ntime.sleep(4)");
+    let stage = Stage::with("limits: { cpus: 0.1 }");
+    let sleeper = stage.start_python("print('up', flush=True)\ntime.sleep(60)");
     sleeper.wait_for_word();
     stage.python(BURN).well();
     assert_eq!(throttled(&stage).iter().filter(|call| **call > 1).count(), 0, "nobody can say whose it was");
     assert!(throttled(&stage).contains(&0));
+    sleeper.call.kill();
     sleeper.wait();
 }
 
