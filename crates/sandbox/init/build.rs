@@ -96,6 +96,16 @@ impl Site<'_> {
             Step::JoinGroups => self.join_groups(),
             Step::MountsPrivate => set_attributes(AT_FDCWD, CStr::new(b"/\0").ok_or(EPROTO)?, AT_RECURSIVE_FLAG, [0, 0, MS_PRIVATE, 0]),
             Step::Scratch => self.scratch(number(f)?, number(f)?),
+            Step::Skeleton => self.skeleton(),
+            Step::Template => self.template(number(f)?),
+            Step::Keep => {
+                make_unwritable(self.scratch)?;
+                drop_capabilities()?;
+                sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)?;
+                close_all_but(crate::SUPERVISOR, self.root)?;
+                sys::prctl(PR_SET_DUMPABLE, 0, 0)?;
+                crate::template::keep(self.root)
+            }
             Step::Folder => self.folder(number(f)?, path(f)?),
             Step::File => self.file(number(f)?, path(f)?, f.bytes().ok_or(EPROTO)?),
             Step::Link => self.link(path(f)?, path(f)?),
@@ -145,8 +155,8 @@ impl Site<'_> {
         self.groups.iter().try_for_each(|group| sys::write(*group, b"0").map(drop))
     }
 
-    /// A bounded tmpfs with two folders: `r`, the skeleton of the root, and `s`, the scratch layer. It is put
-    /// on top of the host's root, where it is in nobody's way and vanishes with it.
+    /// A bounded tmpfs with two folders: `r`, the skeleton of the root, and `s`, the scratch layer; the root is put on a
+    /// third. It is put on top of the host's root, where it is in nobody's way and vanishes with it.
     fn scratch(&mut self, size: u64, inodes: u64) -> Result<(), Errno> {
         let (mut sizes, mut counts) = ([0; 24], [0; 24]);
         let options: [(&[u8], &[u8]); 3] =
@@ -156,11 +166,21 @@ impl Site<'_> {
         for name in [&b"r\0"[..], b"s\0", b"m\0"] {
             self.folder(0o755, CStr::new(name).ok_or(EPROTO)?)?;
         }
-        let root = clone_tree(self.scratch, CStr::new(b"r\0").ok_or(EPROTO)?, 0)?;
-        move_mount(root, self.scratch, CStr::new(b"m\0").ok_or(EPROTO)?)?;
-        (self.root, self.image) = (root, root);
         self.layer = sys::openat(self.scratch, CStr::new(b"s\0").ok_or(EPROTO)?, sys::O_DIRECTORY, 0)?;
         Ok(())
+    }
+
+    fn skeleton(&mut self) -> Result<(), Errno> {
+        self.put_root(clone_tree(self.scratch, CStr::new(b"r\0").ok_or(EPROTO)?, 0)?)
+    }
+
+    fn template(&mut self, index: u64) -> Result<(), Errno> {
+        self.put_root(*self.mounts.get(index as usize).ok_or(EPROTO)?)
+    }
+
+    fn put_root(&mut self, root: Fd) -> Result<(), Errno> {
+        (self.root, self.image) = (root, root);
+        move_mount(root, self.scratch, CStr::new(b"m\0").ok_or(EPROTO)?)
     }
 
     fn folder(&self, mode: u64, path: CStr<'_>) -> Result<(), Errno> {
@@ -351,6 +371,22 @@ fn close_range(first: Fd, last: Option<Fd>) -> Result<(), Errno> {
 
 fn recursive(attributes: u64) -> usize {
     if attributes & RECURSIVE != 0 { sys::AT_RECURSIVE } else { 0 }
+}
+
+/// Makes the whole file system read-only, for whoever holds a mount of it: only who made it could take that back.
+fn make_unwritable(mount: Fd) -> Result<(), Errno> {
+    const FSPICK_CLOEXEC_EMPTY_PATH: usize = 1 | 8;
+    const FSCONFIG_CMD_RECONFIGURE: usize = 7;
+    let context = sys::call(sys::NR_FSPICK, [mount, EMPTY.get()?.pointer(), FSPICK_CLOEXEC_EMPTY_PATH, 0, 0, 0])?;
+    set_flag(context, b"ro\0")?;
+    sys::call(sys::NR_FSCONFIG, [context, FSCONFIG_CMD_RECONFIGURE, 0, 0, 0, 0])?;
+    sys::close(context);
+    Ok(())
+}
+
+/// A detached copy of a mount and of all that is mounted below it.
+pub fn copy_tree(mount: Fd) -> Result<Fd, Errno> {
+    clone_tree(mount, EMPTY.get()?, RECURSIVE)
 }
 
 fn clone_tree(dir: Fd, source: CStr<'_>, attributes: u64) -> Result<Fd, Errno> {

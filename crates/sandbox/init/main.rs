@@ -20,6 +20,7 @@ mod proof;
 #[allow(dead_code)]
 mod protocol;
 mod sys;
+mod template;
 
 use protocol::{EXIT_ORPHANED, EXIT_PLAN, MESSAGE_MAX, Message, Order, Report};
 use sys::{Arguments, FDS_MAX, Fd};

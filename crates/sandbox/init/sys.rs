@@ -228,6 +228,7 @@ pub const NR_MOVE_MOUNT: usize = 429;
 pub const NR_FSOPEN: usize = 430;
 pub const NR_FSCONFIG: usize = 431;
 pub const NR_FSMOUNT: usize = 432;
+pub const NR_FSPICK: usize = 433;
 pub const NR_CLONE3: usize = 435;
 pub const NR_CLOSE_RANGE: usize = 436;
 pub const NR_OPENAT2: usize = 437;

@@ -97,13 +97,50 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) broken: crate::broken::Broken,
 }
 
-/// A plan, and the mounts that it counts on.
+/// Plans, and the mounts that they count on.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    pub(crate) plan: Plan,
+    /// Who the init is, and its scratch file system.
+    head: Plan,
+    /// The root's skeleton and the image: the same for all sandboxes of a kind, and so what a template can hold.
+    base: Plan,
+    /// All that is the sandbox's own.
+    own: Plan,
+    /// Whether the image can be had from a template.
+    has_base: bool,
     pub(crate) prepared: Vec<Prepared>,
     /// The paths of the host that show inside at their own place.
     pub(crate) visible: Vec<PathBuf>,
+}
+
+impl Layout {
+    /// The plan of a sandbox that builds everything itself.
+    pub(crate) fn plan(&self) -> Plan {
+        self.head.clone().then(&self.base).then(&self.own)
+    }
+
+    /// The plan of a sandbox whose root is a copy of a template: the last of the prepared mounts.
+    pub(crate) fn plan_on_template(&self) -> Plan {
+        let mut root = Plan::default();
+        root.template(self.prepared.len() as u64);
+        self.head.clone().then(&root).then(&self.own)
+    }
+
+    /// The plan of the template.
+    pub(crate) fn template(&self) -> Option<Plan> {
+        /// Far more than mount points and small files take.
+        const BYTES: u64 = 64 << 20;
+        const INODES: u64 = 16 * 1024;
+        if !self.has_base {
+            return None;
+        }
+        let (mut head, mut tail) = (Plan::default(), Plan::default());
+        head.mounts_private();
+        head.scratch(BYTES, INODES);
+        tail.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
+        tail.keep();
+        Some(head.then(&self.base).then(&tail))
+    }
 }
 
 /// Something to mount, once all mount points are made.
@@ -111,6 +148,8 @@ struct Bind {
     source: Source,
     target: PathBuf,
     attributes: Attributes,
+    /// Whether it is part of the image, whatever the policy and the workspace.
+    of_image: bool,
 }
 
 enum Source {
@@ -143,7 +182,9 @@ pub(crate) fn draw(blueprint: &Blueprint<'_>) -> Result<Layout, LayoutError> {
     draft.hidden();
     draft.finish();
     let visible = draft.visible();
-    Ok(Layout { plan: draft.plan, prepared: draft.prepared, visible })
+    let has_base = draft.has_base();
+    let Draft { head, base, plan: own, prepared, .. } = draft;
+    Ok(Layout { head, base, own, has_base, prepared, visible })
 }
 
 /// Whose permissions count on a host path.
@@ -157,6 +198,8 @@ enum Trust {
 
 struct Draft<'a> {
     blueprint: &'a Blueprint<'a>,
+    head: Plan,
+    base: Plan,
     plan: Plan,
     areas: Vec<Area>,
     /// Mount points by their path inside, and by their place in the scratch file system: two may share one.
@@ -179,19 +222,21 @@ impl<'a> Draft<'a> {
         ];
         let (plan, binds, prepared) = (Plan::default(), Vec::new(), Vec::new());
         let (pointed, made) = (HashSet::new(), BTreeSet::new());
-        Self { blueprint, plan, areas, pointed, made, binds, prepared }
+        let (head, base) = (Plan::default(), Plan::default());
+        Self { blueprint, head, base, plan, areas, pointed, made, binds, prepared }
     }
 
     fn begin(&mut self) -> Result<(), LayoutError> {
         let limits = self.blueprint.policy.limits();
         let scratch = limits.scratch().as_u64();
         let ids = self.blueprint.ids;
-        self.plan.join_groups();
+        self.head.join_groups();
         if !self.blueprint.broken.is("mounts") {
-            self.plan.mounts_private();
+            self.head.mounts_private();
         }
-        self.plan.identity(ids.uid, ids.gid, ids.can_drop_groups());
-        self.plan.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
+        self.head.identity(ids.uid, ids.gid, ids.can_drop_groups());
+        self.head.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
+        self.base.skeleton();
         if let Image::Oci(image) = self.blueprint.image {
             self.image_root(image)?;
         }
@@ -203,6 +248,7 @@ impl<'a> Draft<'a> {
                 source: Source::Scratch(area.folder),
                 target: area.inside,
                 attributes: Attributes::SAFE,
+                of_image: false,
             });
         }
         self.plan.folder(0o555, Path::new("s/.empty-folder"));
@@ -247,15 +293,18 @@ impl<'a> Draft<'a> {
                         source: Source::Path(path.clone(), *identity),
                         target: path.clone(),
                         attributes: Attributes::SAFE.and(Attributes::READ_ONLY).and(recursive),
+                        of_image: true,
                     });
                 }
                 Part::Copied { path, content } => {
                     self.folder_above(path);
-                    self.plan.file(0o644, &self.skeleton(path), content);
+                    let path = self.skeleton(path);
+                    self.part_of(&path).file(0o644, &path, content);
                 }
                 Part::Link { path, target } => {
                     self.folder_above(path);
-                    self.plan.link(&self.skeleton(path), target);
+                    let path = self.skeleton(path);
+                    self.part_of(&path).link(&path, target);
                 }
             }
         }
@@ -280,7 +329,8 @@ impl<'a> Draft<'a> {
         for (name, content) in written.iter().chain(&network) {
             let path = Path::new("/etc").join(name);
             self.folder_above(&path);
-            self.plan.file(0o644, &self.skeleton(&path), content.as_bytes());
+            let path = self.skeleton(&path);
+            self.part_of(&path).file(0o644, &path, content.as_bytes());
         }
     }
 
@@ -298,7 +348,7 @@ impl<'a> Draft<'a> {
         ];
         for (name, target) in links {
             let path = self.skeleton(&Path::new("/dev").join(name));
-            self.plan.link(&path, Path::new(target));
+            self.part_of(&path).link(&path, Path::new(target));
         }
         self.point(Path::new("/dev/pts"), true);
         self.point(Path::new("/proc"), true);
@@ -328,7 +378,7 @@ impl<'a> Draft<'a> {
         let path = self.blueprint.home.join(".gitconfig");
         let Some(ground) = self.ground(&path).filter(|_| !self.grants(&path)) else { return };
         if let Some(settings) = self.blueprint.committer {
-            self.plan.file(0o644, &ground, settings.as_bytes());
+            self.part_of(&ground).file(0o644, &ground, settings.as_bytes());
         }
     }
 
@@ -395,7 +445,8 @@ impl<'a> Draft<'a> {
         };
         let attributes =
             if kind == FileType::Directory { attributes.and(Attributes::RECURSIVE) } else { attributes };
-        self.binds.push(Bind { source, target: target.to_owned(), attributes });
+        let of_image = trust == Trust::Image;
+        self.binds.push(Bind { source, target: target.to_owned(), attributes, of_image });
         Ok(identity)
     }
 
@@ -427,16 +478,26 @@ impl<'a> Draft<'a> {
             return;
         }
         if folder {
-            self.plan.folder(FOLDER, &ground);
+            self.part_of(&ground).folder(FOLDER, &ground);
         } else {
-            self.plan.file(0o644, &ground, b"");
+            self.part_of(&ground).file(0o644, &ground, b"");
         }
+    }
+
+    /// An OCI image is one mount: there is nothing that a template would save.
+    fn has_base(&self) -> bool {
+        matches!(self.blueprint.image, Image::Host)
+    }
+
+    /// The plan that makes a place in the scratch file system.
+    fn part_of(&mut self, ground: &Path) -> &mut Plan {
+        if ground.starts_with(SKELETON) { &mut self.base } else { &mut self.plan }
     }
 
     /// The place of a path of the root in the scratch file system.
     fn skeleton(&self, inside: &Path) -> PathBuf {
         let base = match self.blueprint.image {
-            Image::Host => "r",
+            Image::Host => SKELETON,
             Image::Oci(_) => UPPER,
         };
         Path::new(base).join(relative(inside))
@@ -460,12 +521,18 @@ impl<'a> Draft<'a> {
         }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
+        // What shows in a place of the sandbox's own comes after that place.
+        let shares_base = self.has_base();
+        let covered =
+            |bind: &Bind| binds.iter().any(|above| !above.of_image && bind.target.starts_with(&above.target));
         for bind in &binds {
             let target = relative(&bind.target);
+            let plan =
+                if shares_base && bind.of_image && !covered(bind) { &mut self.base } else { &mut self.plan };
             match &bind.source {
-                Source::Path(path, identity) => self.plan.bind_path(bind.attributes, *identity, path, target),
-                Source::Prepared(index, path) => self.plan.bind_fd(bind.attributes, index - 1, path, target),
-                Source::Scratch(folder) => self.plan.bind_scratch(bind.attributes, folder, target),
+                Source::Path(path, identity) => plan.bind_path(bind.attributes, *identity, path, target),
+                Source::Prepared(index, path) => plan.bind_fd(bind.attributes, index - 1, path, target),
+                Source::Scratch(folder) => plan.bind_scratch(bind.attributes, folder, target),
             }
         }
         self.binds = binds;
@@ -609,6 +676,9 @@ impl<'a> Draft<'a> {
         self.plan.landlock_enter();
     }
 }
+
+/// The folder of the root's skeleton.
+const SKELETON: &str = "r";
 
 /// The sandbox's host name.
 const HOST_NAME: &str = "sandbox";

@@ -68,6 +68,7 @@ mod streams;
 mod subordinate;
 mod supervisor;
 mod sys;
+mod templates;
 mod toolchains;
 mod watch;
 mod witness;

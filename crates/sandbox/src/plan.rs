@@ -48,7 +48,7 @@ enum Field<'a> {
 }
 
 /// A plan in the making.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     bytes: Vec<u8>,
     purposes: Vec<(Step, String)>,
@@ -69,6 +69,19 @@ impl Plan {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let found = self.purposes.get(index);
         found.map_or(("init", "finish the plan"), |(step, purpose)| (control(*step), purpose.as_str()))
+    }
+
+    /// This plan, and then another.
+    #[must_use]
+    pub(crate) fn then(mut self, next: &Self) -> Self {
+        self.bytes.extend(&next.bytes);
+        self.purposes.extend_from_slice(&next.purposes);
+        self
+    }
+
+    /// The plan as the init reads it.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The plan in sealed memory, as the init reads it.
@@ -109,6 +122,21 @@ impl Plan {
     /// Nothing that happens inside reaches the host's mounts.
     pub(crate) fn mounts_private(&mut self) {
         self.add(Step::MountsPrivate, "cut the mounts off from the host's", &[]);
+    }
+
+    /// The root is made from the skeleton.
+    pub(crate) fn skeleton(&mut self) {
+        self.add(Step::Skeleton, "make the sandbox's root", &[]);
+    }
+
+    /// The root is the prepared mount number `index`, a copy of a template.
+    pub(crate) fn template(&mut self, index: u64) {
+        self.add(Step::Template, "take a template as the sandbox's root", &[Field::Number(index)]);
+    }
+
+    /// What was built is kept as a template.
+    pub(crate) fn keep(&mut self) {
+        self.add(Step::Keep, "keep a template", &[]);
     }
 
     /// The bounded file system that all writes outside the workspace go to.

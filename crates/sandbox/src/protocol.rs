@@ -41,7 +41,8 @@ codes! {
     Step: u16 {
         /// Nothing that happens in here reaches the host's mounts.
         MountsPrivate = 1,
-        /// size, inodes: the bounded memory file system that holds the skeleton and the scratch layer.
+        /// size, inodes: the bounded memory file system that holds the scratch layer, and the skeleton where there is no
+        /// template.
         Scratch = 2,
         /// mode, s path: a folder in the scratch file system.
         Folder = 3,
@@ -95,6 +96,12 @@ codes! {
         NoNewPrivileges = 26,
         /// The control groups that bound the sandbox are entered, before anything is made that they count.
         JoinGroups = 27,
+        /// The root is the skeleton, a folder of the scratch file system.
+        Skeleton = 28,
+        /// fd index: the root is a copy of a template, skeleton and image together.
+        Template = 29,
+        /// What was built is a template: nothing writes to it any more, and copies are handed out.
+        Keep = 30,
     }
 }
 
@@ -104,6 +111,8 @@ codes! {
         /// The ids are mapped: build. Number of control groups (u8). Descriptors: the plan, the control groups' lists of
         /// threads, the prepared mounts.
         Begin = 1,
+        /// A template's keeper hands out a copy.
+        Copy = 3,
         /// number of the call (u32). Descriptors: the record, stdin, stdout, stderr, the call's own socket, and its
         /// control group if it has one.
         Call = 2,
@@ -130,6 +139,8 @@ codes! {
         TooManyCalls = 7,
         /// All is built, and the proof begins.
         Built = 8,
+        /// Descriptor: a copy of a template.
+        Copied = 9,
     }
 }
 

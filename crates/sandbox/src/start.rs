@@ -9,6 +9,7 @@ use crate::inspection::Inspection;
 use crate::layout::{self, Blueprint, Layout, LayoutError, Prepared};
 use crate::notify::{self, Outcome, Scene};
 use crate::placeholder::Placeholder;
+use crate::plan::Plan;
 use crate::proof::Proof;
 use crate::protocol::{Attempt, Order, Report};
 use crate::seccomp::Filter;
@@ -17,6 +18,7 @@ use crate::supervisor::Shared;
 use crate::sys::clone::Child;
 use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
 use crate::sys::{mount, process};
+use crate::templates::Means;
 use crate::workspace::Workspace;
 use crate::written::Written;
 use policy::{Loosening, Policy};
@@ -175,11 +177,13 @@ pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartErro
     // The kernel takes about as long for the namespaces as we for all this.
     let bounded = bound_cgroup(shared, &setup.policy, cgroup.as_mut());
     let layout = draw(shared, setup, &ids, &home, broken);
+    let template = layout.as_ref().ok().and_then(|layout| template(shared, layout, &ids));
     let child = ordered.wait().map_err(|errno| StartError::Namespaces { errno, remedy: remedy(errno) })?;
     let child = Killed(Some(child));
     bounded?;
-    let start = Start { shared, child, channel, cgroup, layout: layout?, ids, placeholders };
-    start.begin()?;
+    let (layout, plan) = (layout?, Plan::default());
+    let mut start = Start { shared, child, channel, cgroup, layout, plan, ids, placeholders };
+    start.begin(template)?;
     start.prove(setup, home)
 }
 
@@ -245,6 +249,12 @@ fn bounds(policy: &Policy) -> Bounds {
     // The init is a process of the sandbox too.
     let processes = limits.pids().saturating_add(1);
     Bounds { memory: limits.memory().as_u64(), processes, milli_cpus: limits.cpus().as_milli() }
+}
+
+fn template(shared: &Shared, layout: &Layout, ids: &Ids) -> Option<OwnedFd> {
+    let ids = (!shared.host.privileged).then_some(ids);
+    let means = Means { spawner: &shared.spawner, program: &shared.program, ids };
+    shared.templates.copy(&layout.template()?, &means)
 }
 
 /// Has the init started.
@@ -313,6 +323,8 @@ struct Start<'a> {
     channel: Channel,
     cgroup: Option<RunCgroup>,
     layout: Layout,
+    /// What of the layout the init was told.
+    plan: Plan,
     ids: Ids,
     placeholders: Vec<Placeholder>,
 }
@@ -323,10 +335,19 @@ impl Start<'_> {
     }
 
     /// Maps the ids, prepares mounts, and lets the init build.
-    fn begin(&self) -> Result<(), StartError> {
+    fn begin(&mut self, template: Option<OwnedFd>) -> Result<(), StartError> {
         write_maps(self.pid(), &self.ids).map_err(control("user namespace"))?;
-        let plan = self.layout.plan.seal().map_err(control("init"))?;
-        let mounts = self.prepare_mounts()?;
+        let mut mounts = Vec::new();
+        let mut template = template;
+        if self.shared.host.privileged {
+            let namespace = open_namespace(self.pid(), "user").map_err(control("user namespace"))?;
+            mounts = self.prepare_mounts(&namespace)?;
+            // The skeleton shows our ids: the image's mounts below it show the host's, as they should.
+            template = template.filter(|root| mount::map_ids(root.as_fd(), namespace.as_fd(), false).is_ok());
+        }
+        self.plan = if template.is_some() { self.layout.plan_on_template() } else { self.layout.plan() };
+        mounts.extend(template);
+        let plan = self.plan.seal().map_err(control("init"))?;
         let gates =
             self.cgroup.as_ref().map_or(Ok(Vec::new()), RunCgroup::gates).map_err(control("cgroup"))?;
         let descriptors: Vec<_> = [&plan].into_iter().chain(&gates).chain(&mounts).map(AsFd::as_fd).collect();
@@ -334,12 +355,8 @@ impl Start<'_> {
         self.channel.order(Order::Begin, &[count], &descriptors).map_err(errno_of("init"))
     }
 
-    fn prepare_mounts(&self) -> Result<Vec<OwnedFd>, StartError> {
-        if self.layout.prepared.is_empty() {
-            return Ok(Vec::new());
-        }
-        let namespace = open_namespace(self.pid(), "user").map_err(control("user namespace"))?;
-        self.layout.prepared.iter().map(|prepared| prepare(prepared, &namespace)).collect()
+    fn prepare_mounts(&self, namespace: &OwnedFd) -> Result<Vec<OwnedFd>, StartError> {
+        self.layout.prepared.iter().map(|prepared| prepare(prepared, namespace)).collect()
     }
 
     /// Answers what the prover asks, and reads what it found.
@@ -449,7 +466,7 @@ impl Start<'_> {
                 let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else {
                     return self.died();
                 };
-                let (control, purpose) = self.layout.plan.purpose(index);
+                let (control, purpose) = self.plan.purpose(index);
                 StartError::Step {
                     control,
                     purpose: purpose.to_owned(),
@@ -493,7 +510,7 @@ fn prepare(prepared: &Prepared, user_namespace: &OwnedFd) -> Result<OwnedFd, Sta
         |errno| StartError::Layout(LayoutError::Unreachable { path: prepared.path.clone(), errno });
     let copy = mount::detached_copy(prepared.source.as_fd()).map_err(unreachable)?;
     if prepared.map_ids {
-        mount::map_ids(copy.as_fd(), user_namespace.as_fd()).map_err(unreachable)?;
+        mount::map_ids(copy.as_fd(), user_namespace.as_fd(), true).map_err(unreachable)?;
     }
     Ok(copy)
 }

@@ -14,6 +14,7 @@ use crate::reactor::{Reactor, lock};
 use crate::seccomp::Filter;
 use crate::spawner::{Request, Spawner};
 use crate::sys::clone::Child;
+use crate::templates::Templates;
 use crate::toolchains::{self, Toolchains};
 use policy::Loosening;
 use rustix::fd::OwnedFd;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) cgroups: Option<Cgroups>,
     pub(crate) parts: Vec<Part>,
     pub(crate) namespaces: HostNamespaces,
+    pub(crate) templates: Templates,
     pub(crate) toolchains: Toolchains,
     /// Settings of git that say who the operator is.
     pub(crate) committer: Option<String>,
@@ -104,6 +106,7 @@ impl Supervisor {
             canary_socket: CanarySocket::bind().map_err(failed("the proof's canary"))?,
             parts: crate::image::host::parts(),
             namespaces: HostNamespaces::look(),
+            templates: Templates::default(),
             runs: AtomicU64::new(1),
             program,
             spawner,

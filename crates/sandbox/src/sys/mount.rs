@@ -26,14 +26,19 @@ pub(crate) fn detached_copy(of: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// Shows the ids on a detached mount as the ids of a user namespace (mount_setattr(2), "ID-mapped mounts").
-pub(crate) fn map_ids(mount: BorrowedFd<'_>, user_namespace: BorrowedFd<'_>) -> Result<(), Errno> {
+/// Shows the ids on a detached mount as the ids of a user namespace (mount_setattr(2), "ID-mapped mounts"), and if
+/// `below`, also those on what is mounted below it.
+pub(crate) fn map_ids(
+    mount: BorrowedFd<'_>,
+    user_namespace: BorrowedFd<'_>,
+    below: bool,
+) -> Result<(), Errno> {
     let attributes = Attributes {
         set: libc::MOUNT_ATTR_IDMAP,
         namespace: user_namespace.as_raw_fd() as u64,
         ..Attributes::default()
     };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    let flags = libc::AT_EMPTY_PATH | if below { libc::AT_RECURSIVE } else { 0 };
     let path: &CStr = c"";
     // SAFETY: the attribute block has the kernel's layout and outlives the call, as does the path.
     check(unsafe {
