@@ -50,7 +50,7 @@ impl CStrLiteral {
 
 /// Runs every step of `plan`; `groups` are the lists of control groups, `mounts` the descriptors of prepared mounts.
 pub fn build(plan: &'static [u8], groups: &[Fd], mounts: &[Fd]) -> Result<Inside, Failure> {
-    let mut site = Site { groups, mounts, scratch: 0, layer: 0, root: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
+    let mut site = Site { groups, mounts, scratch: 0, layer: 0, root: 0, image: 0, filter: &[], landlock: None, in_domain: false, results: Results::none(), done: false };
     let mut index = 0;
     for (step, fields) in Steps::new(plan) {
         site.run(step, fields).map_err(|errno| Failure { step: index, errno })?;
@@ -72,6 +72,8 @@ struct Site<'a> {
     layer: Fd,
     /// The root of the inside.
     root: Fd,
+    /// The image that is the root, or lies under it.
+    image: Fd,
     filter: &'static [u8],
     landlock: Option<Ruleset>,
     in_domain: bool,
@@ -135,7 +137,8 @@ impl Site<'_> {
             Step::Prove => {
                 let built = Message::<1>::new(Report::Built as u8);
                 sys::write(crate::SUPERVISOR, built.as_bytes())?;
-                self.results = proof::prove(self.filter, self.in_domain, path(f)?, path(f)?)?;
+                let folders = proof::Folders { image: self.image, scratch: self.layer };
+                self.results = proof::prove(self.filter, self.in_domain, folders, path(f)?, path(f)?)?;
                 Ok(())
             }
             Step::Done => {
@@ -176,7 +179,7 @@ impl Site<'_> {
     }
 
     fn put_root(&mut self, root: Fd) -> Result<(), Errno> {
-        self.root = root;
+        (self.root, self.image) = (root, root);
         move_mount(root, self.scratch, CStr::new(b"m\0").ok_or(EPROTO)?)
     }
 
@@ -217,6 +220,9 @@ impl Site<'_> {
         let names: [&[u8]; 3] = [b"lowerdir\0", b"upperdir\0", b"workdir\0"];
         let context = open_file_system(b"overlay\0")?;
         set_flag(context, b"userxattr\0")?;
+        // So that the device number of a file tells whether it was written inside.
+        set_string(context, b"xino\0", CStr::new(b"off\0").ok_or(EPROTO)?)?;
+        self.image = sys::openat(self.scratch, layers[0], sys::O_PATH | sys::O_DIRECTORY, 0)?;
         for (name, layer) in names.into_iter().zip(layers) {
             // The upper layer lies in the scratch file system, which no path leads to.
             let mut buffer = [0; 64];

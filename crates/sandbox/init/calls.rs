@@ -15,12 +15,18 @@ use crate::{SUPERVISOR, protocol};
 /// Which process is which call's first.
 struct Live {
     entries: [(u32, u32); LIVE_CALLS],
+    /// Blocks that orphans read and wrote, since a call began when no other was live. Whose they were only the
+    /// supervisor can tell, and only when no call was left.
+    orphans: [u64; 2],
 }
 
 impl Live {
     const NONE: (u32, u32) = (0, 0);
 
     fn add(&mut self, pid: u32, call: u32) {
+        if self.entries.iter().all(|entry| *entry == Self::NONE) {
+            self.orphans = [0; 2];
+        }
         if let Some(free) = self.entries.iter_mut().find(|entry| **entry == Self::NONE) {
             *free = (pid, call);
         }
@@ -41,37 +47,53 @@ impl Live {
 
 /// Serves the supervisor until it is gone.
 pub fn serve(inside: &Inside) -> ! {
-    let mut live = Live { entries: [Live::NONE; LIVE_CALLS] };
+    let mut live = Live { entries: [Live::NONE; LIVE_CALLS], orphans: [0; 2] };
     let deaths = death_descriptor();
     loop {
         let Ok((order, death)) = sys::wait_readable(SUPERVISOR, deaths, None) else { continue };
         if death {
             forget_signal(deaths);
-            while let Some(reaped) = sys::reap(None) {
-                report_death(&mut live, &reaped);
-            }
+            reap_all(&mut live);
         }
         if order {
+            // Who died before the order came belongs to the time before it.
+            reap_all(&mut live);
             take_order(inside, &mut live);
         }
+    }
+}
+
+fn reap_all(live: &mut Live) {
+    while let Some(reaped) = sys::reap(None) {
+        report_death(live, &reaped);
     }
 }
 
 fn report_death(live: &mut Live, reaped: &Reaped) {
     let call = live.remove(reaped.pid as u32);
     let usage = &reaped.usage;
+    if call == 0 {
+        for (sum, blocks) in live.orphans.iter_mut().zip([usage[BLOCKS_IN], usage[BLOCKS_OUT]]) {
+            *sum = sum.saturating_add(blocks);
+        }
+        return;
+    }
     let message = Message::<MESSAGE_MAX>::new(Report::Exited as u8)
         .with(&call.to_le_bytes())
         .with(&reaped.status.to_le_bytes())
         .with(&(usage[0] * 1_000_000 + usage[1]).to_le_bytes())
         .with(&(usage[2] * 1_000_000 + usage[3]).to_le_bytes())
         .with(&usage[4].to_le_bytes())
-        .with(&usage[11].to_le_bytes())
-        .with(&usage[12].to_le_bytes());
-    if call != 0 {
-        let _ = sys::send(SUPERVISOR, message.as_bytes(), None);
-    }
+        .with(&usage[BLOCKS_IN].to_le_bytes())
+        .with(&usage[BLOCKS_OUT].to_le_bytes())
+        .with(&live.orphans[0].to_le_bytes())
+        .with(&live.orphans[1].to_le_bytes());
+    let _ = sys::send(SUPERVISOR, message.as_bytes(), None);
 }
+
+/// `ru_inblock` and `ru_oublock` of `struct rusage`.
+const BLOCKS_IN: usize = 11;
+const BLOCKS_OUT: usize = 12;
 
 fn take_order(inside: &Inside, live: &mut Live) {
     let mut message = [0; MESSAGE_MAX];

@@ -7,7 +7,7 @@
 
 use crate::calls;
 use crate::protocol::{Attempt, MESSAGE_MAX, Message, NOT_APPLICABLE, OPEN, Report};
-use crate::sys::{self, AT_FDCWD, CStr, Errno};
+use crate::sys::{self, AT_FDCWD, CStr, Errno, Fd};
 
 /// The message with the results.
 pub struct Results(Message<MESSAGE_MAX>);
@@ -30,16 +30,32 @@ const CRASHED: i32 = 1000;
 struct Target {
     file: CStr<'static>,
     socket: CStr<'static>,
+    folders: Folders,
+}
+
+/// Folders that no path leads a call to, or none to be written: an attempt is made by their descriptors.
+#[derive(Clone, Copy)]
+pub struct Folders {
+    /// The image.
+    pub image: Fd,
+    /// The scratch layer.
+    pub scratch: Fd,
 }
 
 /// Makes all attempts, in a process of their own.
-pub fn prove(filter: &'static [u8], own_domain: bool, file: CStr<'static>, socket: CStr<'static>) -> Result<Results, Errno> {
+pub fn prove(
+    filter: &'static [u8],
+    own_domain: bool,
+    folders: Folders,
+    file: CStr<'static>,
+    socket: CStr<'static>,
+) -> Result<Results, Errno> {
     let started = sys::now();
     let answers = sys::shared_page()?;
     let child = sys::fork()?;
     if child == 0 {
         calls::become_prover(filter, own_domain);
-        attempt_all(&Target { file, socket }, answers);
+        attempt_all(&Target { file, socket, folders }, answers);
         sys::exit(0);
     }
     sys::reap(Some(child));
@@ -107,9 +123,9 @@ fn make(attempt: Attempt, target: &Target) -> i32 {
         Attempt::Module => call(sys::NR_FINIT_MODULE, 0, 0, 0),
         Attempt::TypeIntoTerminal => call(sys::NR_IOCTL, 0, TIOCSTI, c"x".as_ptr() as usize),
         Attempt::KernelSetting => open(b"/proc/sys/kernel/hostname\0", 1),
-        Attempt::WriteImage => open(b"/.written\0", sys::O_CREAT_EXCL_WRITE),
+        Attempt::WriteImage => write_in(target.folders.image),
         Attempt::NewPrivileges => new_privileges(),
-        Attempt::LandlockWrite => open(b"/.boundary/written\0", sys::O_CREAT_EXCL_WRITE),
+        Attempt::LandlockWrite => write_in(target.folders.scratch),
     }
 }
 
@@ -117,6 +133,12 @@ const SIGCHLD: usize = 17;
 
 fn open(path: &[u8], flags: usize) -> i32 {
     CStr::new(path).map_or(NOT_APPLICABLE, |path| code(sys::openat(AT_FDCWD, path, flags, 0o600)))
+}
+
+fn write_in(folder: Fd) -> i32 {
+    CStr::new(b".written\0").map_or(NOT_APPLICABLE, |name| {
+        code(sys::openat(folder, name, sys::O_CREAT_EXCL_WRITE, 0o600))
+    })
 }
 
 fn socket(family: usize, kind: usize, protocol: usize) -> i32 {

@@ -5,8 +5,9 @@ use crate::channel::Channel;
 use crate::inside::Inside;
 use crate::protocol::{Fields, Report};
 use crate::reactor::lock;
+use crate::storage;
 use crate::streams::{Input, Output, Terminal, Which};
-use event::fact::{CallEnded, EndReason, OutputBytes};
+use event::fact::{CallEnded, EndReason, Io, OutputBytes};
 use event::{CallId, Cause};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,8 +48,11 @@ pub struct Ended {
     pub wall: Duration,
     /// Processor time of all its processes until then, in microseconds.
     pub cpu_us: Option<u64>,
-    /// The most memory that it used at once, in bytes.
+    /// The most memory that it used at once, in bytes. Without version 2 controllers, and where other calls were alive
+    /// at the same time, that of the largest process among those that its first process waited for.
     pub peak_memory_bytes: Option<u64>,
+    /// What its processes read from storage, and wrote to it.
+    pub io: Option<Io>,
     /// What it wrote that we have read.
     pub output: OutputBytes,
     /// Processes that it left alive.
@@ -145,6 +149,10 @@ pub(crate) struct Exit {
     pub(crate) status: i32,
     pub(crate) cpu_us: u64,
     pub(crate) peak_memory_bytes: u64,
+    /// What it and those that it waited for read and wrote.
+    pub(crate) io: Io,
+    /// The same of orphans, since a call began when no other was live.
+    pub(crate) orphans: Io,
 }
 
 impl Exit {
@@ -153,8 +161,20 @@ impl Exit {
         let status = fields.signed()?;
         let cpu_us = fields.number()?.saturating_add(fields.number()?);
         let peak_memory_bytes = fields.number()?.saturating_mul(1024);
-        Some(Self { status, cpu_us, peak_memory_bytes })
+        let (io, orphans) = (storage::of_blocks(fields)?, storage::of_blocks(fields)?);
+        Some(Self { status, cpu_us, peak_memory_bytes, io, orphans })
     }
+}
+
+/// What others counted for a call when its first process ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Books {
+    /// Processes that it left alive.
+    pub(crate) processes_left: u32,
+    /// The most memory of all its processes together, where nothing else was alive.
+    pub(crate) peak_memory_bytes: Option<u64>,
+    /// What all its processes read and wrote.
+    pub(crate) io: Option<Io>,
 }
 
 impl CallState {
@@ -253,7 +273,7 @@ impl CallState {
     }
 
     /// The first process has ended: works out how the call did. `None` if that was done before.
-    pub(crate) fn conclude(&self, exit: Option<&Exit>, processes_left: u32) -> Option<Ended> {
+    pub(crate) fn conclude(&self, exit: Option<&Exit>, books: &Books) -> Option<Ended> {
         if self.concluded.swap(true, Ordering::SeqCst) {
             return None;
         }
@@ -268,12 +288,13 @@ impl CallState {
             cpu_us: cgroup.and_then(CallCgroup::cpu_us).or(exit.map(|exit| exit.cpu_us)),
             peak_memory_bytes: cgroup
                 .and_then(CallCgroup::peak_memory)
-                .or(exit.map(|exit| exit.peak_memory_bytes)),
+                .or_else(|| books.peak_memory_bytes.max(exit.map(|exit| exit.peak_memory_bytes))),
+            io: books.io,
             output: OutputBytes {
                 stdout: stdout.load(Ordering::Relaxed),
                 stderr: stderr.load(Ordering::Relaxed),
             },
-            processes_left,
+            processes_left: books.processes_left,
         })
     }
 
@@ -320,7 +341,7 @@ impl Ended {
             wall_us: u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX),
             cpu_us: self.cpu_us,
             peak_memory_bytes: self.peak_memory_bytes,
-            io: None,
+            io: self.io,
             output_bytes: self.output,
             processes_left: self.processes_left,
         }

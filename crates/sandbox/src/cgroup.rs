@@ -14,7 +14,7 @@ use rustix::fs::{Access, FlockOperation, Mode, OFlags, flock};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The controllers that carry limits.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
@@ -128,7 +128,8 @@ impl Cgroups {
         let unified = self.unified.join(format!("run-{number}"));
         fs::create_dir(&unified)?;
         let controllers = self.kind == Kind::Unified;
-        let run = RunCgroup { unified, legacy: Vec::new(), controllers, init };
+        let run =
+            RunCgroup { unified, legacy: Vec::new(), controllers, init, peak_before: AtomicU64::new(0) };
         if controllers {
             run.bound_unified(bounds)?;
         }
@@ -163,11 +164,15 @@ pub(crate) struct RunCgroup {
     unified: PathBuf,
     legacy: Vec<(&'static str, PathBuf)>,
     controllers: bool,
+    /// The most bytes in use before the kernel's count was begun anew.
+    peak_before: AtomicU64,
     /// The init's user and group on the host, where they are not ours.
     init: Option<(u32, u32)>,
 }
 
 const PERIOD_US: u64 = 100_000;
+/// The most bytes in use in a version 1 group; writing to it begins anew.
+const PEAK_FILE: &str = "memory.max_usage_in_bytes";
 
 impl RunCgroup {
     fn bound_unified(&self, bounds: Bounds) -> io::Result<()> {
@@ -257,11 +262,29 @@ impl RunCgroup {
             let now = number(&self.unified.join("memory.current"))?;
             return Some((now, peak.unwrap_or(now)));
         }
+        let (now, peak) = self.memory_since_restart()?;
+        Some((now, peak.max(self.peak_before.load(Ordering::Relaxed))))
+    }
+
+    /// Bytes in use, and the most since [`RunCgroup::restart_peak`], where version 1 counts them.
+    pub(crate) fn memory_since_restart(&self) -> Option<(u64, u64)> {
         let folder = self.legacy_folder("memory")?;
-        Some((
-            number(&folder.join("memory.usage_in_bytes"))?,
-            number(&folder.join("memory.max_usage_in_bytes"))?,
-        ))
+        Some((number(&folder.join("memory.usage_in_bytes"))?, number(&folder.join(PEAK_FILE))?))
+    }
+
+    /// Begins the count of version 1 anew, from what is in use now, which it gives. The kernel counts in portions of
+    /// 256 KiB for each processor.
+    pub(crate) fn restart_peak(&self) -> Option<u64> {
+        let file = self.legacy_folder("memory")?.join(PEAK_FILE);
+        self.peak_before.fetch_max(number(&file)?, Ordering::Relaxed);
+        fs::write(&file, "0").ok()?;
+        number(&file)
+    }
+
+    /// How many periods were cut short because their processor time was used up.
+    pub(crate) fn throttled(&self) -> u64 {
+        let folder = if self.controllers { Some(self.unified.as_path()) } else { self.legacy_folder("cpu") };
+        folder.and_then(|folder| entry(&folder.join("cpu.stat"), "nr_throttled")).unwrap_or(0)
     }
 
     /// How often the memory limit killed a process.

@@ -1,5 +1,6 @@
 //! What this host gives: who we are on it, and which controls its kernel has.
 
+use crate::subordinate::{Asker, Subordinate};
 use crate::sys;
 use std::fs;
 use std::path::PathBuf;
@@ -23,6 +24,15 @@ pub struct Host {
     pub home: Option<PathBuf>,
     /// The name of our user.
     pub user: String,
+    /// The ranges of ids that our user may map besides its own, or why there are none. Root needs none.
+    pub subordinate: Result<Subordinate, String>,
+}
+
+/// A user's entry in `/etc/passwd`.
+struct Account {
+    name: String,
+    gid: u32,
+    home: PathBuf,
 }
 
 impl Host {
@@ -32,15 +42,25 @@ impl Host {
         let account = account(uid);
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+        let gid = rustix::process::getegid().as_raw();
+        let privileged = uid == 0 && has_admin_capability();
+        let subordinate = match &account {
+            _ if privileged => Err("root may map any".to_owned()),
+            None => Err("the user has no account in /etc/passwd".to_owned()),
+            Some(account) => {
+                Subordinate::find(&Asker { name: &account.name, uid, groups: (gid, account.gid) })
+            }
+        };
         Self {
+            subordinate,
             tells_exits: is_at_least(&kernel, (6, 15)),
             kernel,
             uid,
-            gid: rustix::process::getegid().as_raw(),
-            privileged: uid == 0 && has_admin_capability(),
+            gid,
+            privileged,
             landlock: sys::mount::landlock_version(),
-            home: home.or_else(|| account.as_ref().map(|account| account.1.clone())),
-            user: account.map_or_else(|| format!("user{uid}"), |account| account.0),
+            home: home.or_else(|| account.as_ref().map(|account| account.home.clone())),
+            user: account.map_or_else(|| format!("user{uid}"), |account| account.name),
         }
     }
 }
@@ -50,13 +70,15 @@ fn has_admin_capability() -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
 }
 
-/// The name and the home of a user, from `/etc/passwd`.
-fn account(uid: u32) -> Option<(String, PathBuf)> {
+fn account(uid: u32) -> Option<Account> {
     let accounts = fs::read_to_string("/etc/passwd").ok()?;
     accounts.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();
         let found = fields.get(2)?.parse() == Ok(uid);
-        found.then(|| Some((fields.first()?.to_string(), PathBuf::from(fields.get(5)?))))?
+        found.then(|| {
+            let (name, home) = (fields.first()?.to_string(), PathBuf::from(fields.get(5)?));
+            Some(Account { name, gid: fields.get(3)?.parse().ok()?, home })
+        })?
     })
 }
 

@@ -1,10 +1,13 @@
 //! Which user the sandbox runs as, and what its ids mean on the host.
 //!
-//! Run by an ordinary user, the sandbox has that user's id and no other. Run by root, it gets a range of ids
+//! Run by an ordinary user, the sandbox has that user's id and no other; where its root is an OCI image and the
+//! administrator gave the user ranges, it has those as well ([`Subordinate`]). Run by root, it gets a range of ids
 //! that nobody on the host has, so that even a file that leaks in is not its own; the folders that the operator
 //! granted are shown with their ids mapped, and the agent acts with the rights of the workspace's owner.
 
 use crate::host::Host;
+use crate::image::Image;
+use crate::subordinate::Subordinate;
 use crate::workspace::Workspace;
 use std::fs;
 use std::io;
@@ -25,6 +28,8 @@ pub(crate) struct Ids {
 enum Map {
     /// One id, that of our user.
     Single,
+    /// That id, and the ranges that our user was given.
+    Subordinate(Box<Subordinate>),
     /// All 16-bit ids, from this one on the host.
     Range(u32),
 }
@@ -36,35 +41,34 @@ const RANGES: u32 = 4095;
 const RANGE: u32 = 65_536;
 
 impl Ids {
-    pub(crate) fn choose(host: &Host, workspace: &Workspace) -> io::Result<Self> {
+    pub(crate) fn choose(host: &Host, workspace: &Workspace, image: &Image) -> io::Result<Self> {
         if !host.privileged {
-            return Ok(Self { uid: host.uid, gid: host.gid, map: Map::Single });
+            let map = match (image, &host.subordinate) {
+                (Image::Oci(_), Ok(subordinate)) => Map::Subordinate(Box::new(subordinate.clone())),
+                _ => Map::Single,
+            };
+            return Ok(Self { uid: host.uid, gid: host.gid, map });
         }
         let owner = fs::metadata(workspace.host())?;
         let within = |id: u32| if id < RANGE { id } else { 65_534 };
         Ok(Self { uid: within(owner.uid()), gid: within(owner.gid()), map: Map::Range(next_range()) })
     }
 
+    /// Whether its user is nobody on the host, so that what counts for that user counts for the sandbox alone.
     pub(crate) fn is_range(&self) -> bool {
         matches!(self.map, Map::Range(_))
+    }
+
+    /// Whether supplementary groups can be dropped.
+    pub(crate) fn can_drop_groups(&self) -> bool {
+        !matches!(self.map, Map::Single)
     }
 
     /// The user and group on the host, where they are not our own.
     pub(crate) fn on_host(&self) -> Option<(u32, u32)> {
         match self.map {
-            Map::Single => None,
+            Map::Single | Map::Subordinate(_) => None,
             Map::Range(first) => Some((first + self.uid, first + self.gid)),
-        }
-    }
-
-    /// Lines for `uid_map` and `gid_map` (user_namespaces(7)).
-    pub(crate) fn maps(&self) -> (String, String) {
-        match self.map {
-            Map::Single => (format!("{0} {0} 1\n", self.uid), format!("{0} {0} 1\n", self.gid)),
-            Map::Range(first) => {
-                let map = format!("0 {first} {RANGE}\n");
-                (map.clone(), map)
-            }
         }
     }
 
@@ -87,12 +91,19 @@ fn next_range() -> u32 {
     FIRST + index * RANGE
 }
 
-/// Writes the maps of a new process.
+/// Writes the maps of a new process (user_namespaces(7)).
 pub(crate) fn write_maps(pid: u32, ids: &Ids) -> io::Result<()> {
-    let (users, groups) = ids.maps();
-    if !ids.is_range() {
-        fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
-    }
+    let (users, groups) = match &ids.map {
+        Map::Subordinate(subordinate) => return subordinate.map(pid, (ids.uid, ids.gid)),
+        Map::Single => {
+            fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+            (format!("{0} {0} 1\n", ids.uid), format!("{0} {0} 1\n", ids.gid))
+        }
+        Map::Range(first) => {
+            let map = format!("0 {first} {RANGE}\n");
+            (map.clone(), map)
+        }
+    };
     fs::write(format!("/proc/{pid}/uid_map"), users)?;
     fs::write(format!("/proc/{pid}/gid_map"), groups)
 }

@@ -1,6 +1,7 @@
 //! The state of a sandbox, shared with the reactor: its calls, the processes that are watched, and its end.
 
-use crate::call::{CallError, CallState, Exit};
+use crate::alone::Alone;
+use crate::call::{Books, CallError, CallState, Exit};
 use crate::cgroup::RunCgroup;
 use crate::channel::Channel;
 use crate::environment::{self, Environment};
@@ -15,11 +16,13 @@ use crate::reactor::{Token, lock};
 use crate::sandbox::Usage;
 use crate::sources::{InitSource, ProcessSource};
 use crate::start::{Setup, Started};
+use crate::storage;
 use crate::streams::Which;
 use crate::supervisor::Shared;
 use crate::sys;
 use crate::watch::Watch;
 use crate::witness::Witness;
+use crate::written::Written;
 use event::fact::{EndReason, Fact, Limit, LimitAction, LimitHit, TelemetryGap, WorkspacePlanted};
 use event::{CallId, Cause, Observation, Process, Text};
 use rustix::event::epoll::EventFlags;
@@ -44,7 +47,7 @@ pub(crate) struct Inside {
     pub(crate) environment: Environment,
     pub(crate) child: sys::clone::Child,
     pub(crate) scratch: OwnedFd,
-    scratch_device: u64,
+    written: Written,
     identity: Option<(u32, u32)>,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
@@ -53,6 +56,8 @@ pub(crate) struct Inside {
     /// What is protected in the workspace, or would be had it been there.
     watched: Vec<(PathBuf, Option<FileIdentity>)>,
     calls: Mutex<BTreeMap<CallId, Arc<CallState>>>,
+    /// The call that is alive alone since it began, if there is one.
+    alone: Mutex<Option<Alone>>,
     next_call: AtomicU32,
     tracked: Mutex<HashMap<u32, (Token, Arc<ProcessSource>)>>,
     pub(crate) watch: Mutex<Watch>,
@@ -93,7 +98,7 @@ impl Inside {
             cgroup: started.cgroup,
             root: started.root,
             scratch: started.scratch,
-            scratch_device: started.scratch_device,
+            written: started.written,
             identity: started.identity,
             proof: started.proof,
             home: started.home,
@@ -102,6 +107,7 @@ impl Inside {
             _placeholders: started.placeholders,
             setup: setup.clone(),
             calls: Mutex::default(),
+            alone: Mutex::default(),
             next_call: AtomicU32::new(1),
             tracked: Mutex::default(),
             watch: Mutex::default(),
@@ -113,7 +119,7 @@ impl Inside {
     }
 
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { root: self.root.as_fd(), identity: self.identity, scratch_device: self.scratch_device }
+        Scene { root: self.root.as_fd(), identity: self.identity, written: self.written }
     }
 
     pub(crate) fn see(&self, fact: impl Into<Fact>) {
@@ -155,22 +161,37 @@ impl Inside {
     }
 
     fn conclude(&self, call: &CallState, exit: Option<&Exit>) {
-        let left = if exit.is_some() { self.processes_left(call) } else { 0 };
-        let Some(ended) = call.conclude(exit, left) else { return };
+        let books = exit.map(|exit| self.books(call, exit)).unwrap_or_default();
+        let Some(ended) = call.conclude(exit, &books) else { return };
         self.look_at_limits();
         self.witness.see(Observation::new(ended.fact()).caused_by(call.cause.clone()));
         call.announce(ended);
         self.forget_if_over(call);
     }
 
-    fn processes_left(&self, call: &CallState) -> u32 {
-        if call.is_gone() {
-            return 0;
+    /// What is counted of a call besides what its first process is told to have used.
+    fn books(&self, call: &CallState, exit: &Exit) -> Books {
+        let left = self.left_alive(call);
+        let alone = self.alone().filter(|alone| alone.is(call.cause.call));
+        let orphans = alone.as_ref().map(|_| exit.orphans).unwrap_or_default();
+        let io =
+            left.iter().filter_map(storage::of_process).fold(storage::sum(exit.io, orphans), storage::sum);
+        Books {
+            processes_left: u32::try_from(left.len()).unwrap_or(u32::MAX),
+            peak_memory_bytes: alone
+                .zip(self.cgroup.as_ref())
+                .and_then(|(alone, cgroup)| alone.peak_memory(cgroup)),
+            io: Some(io),
         }
-        let own = |member: &&population::Member| {
-            member.mark().is_some_and(|mark| call.owns(&mark)) && !member.is_dead()
-        };
-        u32::try_from(population::members(self.root.as_fd()).iter().filter(own).count()).unwrap_or(u32::MAX)
+    }
+
+    fn left_alive(&self, call: &CallState) -> Vec<population::Member> {
+        if call.is_gone() {
+            return Vec::new();
+        }
+        let mut members = population::members(self.root.as_fd());
+        members.retain(|member| member.mark().is_some_and(|mark| call.owns(&mark)) && !member.is_dead());
+        members
     }
 
     /// Nothing of a call is alive any more.
@@ -225,8 +246,17 @@ impl Inside {
         });
     }
 
+    /// Takes note of a call, before its first process goes on.
     pub(crate) fn remember(&self, call: &Arc<CallState>) {
-        lock(&self.calls).insert(call.cause.call, Arc::clone(call));
+        let mut calls = lock(&self.calls);
+        let alone = calls.is_empty().then(|| Alone::begin(&call.cause, self.cgroup.as_ref()));
+        calls.insert(call.cause.call, Arc::clone(call));
+        *lock(&self.alone) = alone;
+    }
+
+    /// The call that has been alive alone since it began, if there is one.
+    pub(crate) fn alone(&self) -> Option<Alone> {
+        lock(&self.alone).clone()
     }
 
     // Processes.

@@ -2,6 +2,7 @@
 //! control group it is in. The attempts inside show what the agent can't do; this shows why.
 
 use crate::cgroup::RunCgroup;
+use crate::image::Image;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -42,10 +43,10 @@ pub(crate) struct Inspection(Vec<Check>);
 
 impl Inspection {
     /// Looks at what `/proc` says of an init that has built its inside.
-    pub(crate) fn of(pid: u32, host: &HostNamespaces, cgroup: Option<&RunCgroup>) -> Self {
+    pub(crate) fn of(pid: u32, host: &HostNamespaces, cgroup: Option<&RunCgroup>, image: &Image) -> Self {
         let mut inspection = Self::default();
         namespaces(pid, host, &mut inspection);
-        mounts(pid, &mut inspection);
+        mounts(pid, image, &mut inspection);
         if let Some(cgroup) = cgroup {
             let own = read(pid, "cgroup");
             inspection.add("own_cgroup", "cgroup", cgroup.holds(&own), None);
@@ -86,16 +87,23 @@ fn read(pid: u32, name: &str) -> String {
     }
 }
 
-fn mounts(pid: u32, proof: &mut Inspection) {
+fn mounts(pid: u32, image: &Image, proof: &mut Inspection) {
     let table = read(pid, "mountinfo");
     let mounts: Vec<Mount<'_>> = table.lines().filter_map(Mount::read).collect();
     let roots = mounts.iter().filter(|mount| mount.point == Path::new("/")).count();
     proof.add("only_own_root", "root", roots == 1, (roots != 1).then(|| format!("{roots} mounts are at /")));
-    for (name, control, point) in [
-        ("read_only_root", "read-only-root", "/"),
-        ("read_only_settings", "proc", "/proc/sys"),
-        ("read_only_image", "root", "/usr"),
-    ] {
+    if image.is_written() {
+        // Its image lies under an overlay, and that it can't be written was tried (`Attempt::WriteImage`).
+        let root = mounts.iter().rfind(|mount| mount.point == Path::new("/"));
+        let holds = root.is_some_and(|mount| mount.kind == "overlay");
+        proof.add("overlaid_root", "root", holds, (!holds).then(|| "/ is no overlay".to_owned()));
+    }
+    let root = ("read_only_root", "read-only-root", "/");
+    for (name, control, point) in (!image.is_written())
+        .then_some(root)
+        .into_iter()
+        .chain([("read_only_settings", "proc", "/proc/sys"), ("read_only_image", "root", "/usr")])
+    {
         let at_point = mounts.iter().rfind(|mount| mount.point == Path::new(point));
         // An image may have no /usr of its own.
         let holds = at_point.map_or(point == "/usr", |mount| mount.read_only);
@@ -115,6 +123,8 @@ struct Mount<'a> {
     point: &'a Path,
     read_only: bool,
     shared: bool,
+    /// The kind of file system.
+    kind: &'a str,
 }
 
 impl<'a> Mount<'a> {
@@ -122,8 +132,11 @@ impl<'a> Mount<'a> {
         let mut fields = line.split(' ').skip(4);
         let point = Path::new(fields.next()?);
         let read_only = fields.next()?.split(',').any(|option| option == "ro");
-        let shared = fields.take_while(|field| *field != "-").any(|field| field.starts_with("shared:"));
-        Some(Self { point, read_only, shared })
+        let shared =
+            fields.by_ref().take_while(|field| *field != "-").any(|field| field.starts_with("shared:"));
+        // Where one was found, the rest of the optional fields is still to be passed.
+        let kind = if shared { fields.skip_while(|field| *field != "-").nth(1) } else { fields.next() };
+        Some(Self { point, read_only, shared, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -136,7 +149,9 @@ mod tests {
         let mount = Mount::read("36 35 98:0 /m /usr rw,noatime shared:1 - ext4 /dev/root ro,errors=continue")
             .unwrap();
         assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/usr"), false, true));
+        assert_eq!(mount.kind, "ext4");
         let mount = Mount::read("36 35 98:0 /m / ro,nosuid - tmpfs none rw,size=4k").unwrap();
         assert_eq!((mount.point, mount.read_only, mount.shared), (Path::new("/"), true, false));
+        assert_eq!(mount.kind, "tmpfs");
     }
 }

@@ -52,7 +52,9 @@ pub(crate) fn launch(inside: &Arc<Inside>, id: CallId, command: Command) -> Resu
     let first = match met {
         Ok(first) => first,
         Err(error) => {
-            group.map(CallCgroup::discard);
+            if let Some(group) = group {
+                group.discard();
+            }
             return Err(error);
         }
     };

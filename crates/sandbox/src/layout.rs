@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! /            a tmpfs, read-only, that holds mount points and a few written files
-//! /usr …       the image, read-only (an OCI image is the root itself, under an overlay that holds mount points)
+//! /usr …       the image, read-only
+//!              (an OCI image is the root itself, read-only under an overlay that is part of the scratch layer)
 //! /tmp /run … and the home: the scratch layer, one bounded tmpfs for all of them
 //! the workspace, at its own path: the host's folder, read-write, with protected files in it
 //! /proc /dev   the sandbox's own
@@ -157,6 +158,12 @@ enum Source {
     Scratch(PathBuf),
 }
 
+/// In the scratch file system: where the root of an OCI image is mounted, what is written to it, and a folder that the
+/// overlay needs for itself.
+const LOWER: &str = "o/image";
+const UPPER: &str = "s/root";
+const WORK: &str = "o/work";
+
 /// Number of inodes of the scratch layer for each MiB of it: files of 4 KiB fill it either way.
 const INODES_PER_MIB: u64 = 256;
 const FOLDER: u32 = 0o755;
@@ -227,7 +234,7 @@ impl<'a> Draft<'a> {
         if !self.blueprint.broken.is("mounts") {
             self.head.mounts_private();
         }
-        self.head.identity(ids.uid, ids.gid, ids.is_range());
+        self.head.identity(ids.uid, ids.gid, ids.can_drop_groups());
         self.head.scratch(scratch, (scratch >> 20).max(16) * INODES_PER_MIB);
         self.base.skeleton();
         if let Image::Oci(image) = self.blueprint.image {
@@ -246,27 +253,22 @@ impl<'a> Draft<'a> {
         }
         self.plan.folder(0o555, Path::new("s/.empty-folder"));
         self.plan.file(0o444, Path::new("s/.empty-file"), b"");
-        self.plan.folder(SHARED_FOLDER, Path::new("s/.boundary"));
-        self.point(Path::new("/.boundary"), true);
-        self.binds.push(Bind {
-            source: Source::Scratch("s/.boundary".into()),
-            target: "/.boundary".into(),
-            attributes: Attributes::SAFE.and(Attributes::NO_EXECUTION),
-            of_image: false,
-        });
         Ok(())
     }
 
-    /// An OCI image comes under an overlay, whose upper layer holds the mount points: nothing is written to the
-    /// cache. Its ids are shown as they are in the image, where that can be done.
+    /// An OCI image comes under an overlay: what is written to the root goes to the scratch layer, mount points as
+    /// well, and nothing to the cache. Its ids are shown as they are in the image, where that can be done.
     fn image_root(&mut self, image: &OciImage) -> Result<(), LayoutError> {
-        let attributes = Attributes::SAFE.and(Attributes::READ_ONLY).and(Attributes::ON_SCRATCH);
-        for folder in ["s/.image", "s/.upper", "s/.work"] {
+        let mut attributes = Attributes::SAFE.and(Attributes::ON_SCRATCH);
+        if !self.blueprint.broken.is("read-only-root") {
+            attributes = attributes.and(Attributes::READ_ONLY);
+        }
+        for folder in ["o", LOWER, UPPER, WORK] {
             self.plan.folder(FOLDER, Path::new(folder));
         }
         let file = open(&image.root)?;
         let (identity, _) = identify(&file).map_err(|errno| unreachable(&image.root, errno))?;
-        let lower = Path::new("s/.image");
+        let lower = Path::new(LOWER);
         if self.blueprint.host.privileged {
             self.plan.bind_fd(attributes, self.prepared.len() as u64, &image.root, lower);
             self.prepared.push(Prepared { source: file, path: image.root.clone(), map_ids: true });
@@ -496,7 +498,7 @@ impl<'a> Draft<'a> {
     fn skeleton(&self, inside: &Path) -> PathBuf {
         let base = match self.blueprint.image {
             Image::Host => SKELETON,
-            Image::Oci(_) => "s/.upper",
+            Image::Oci(_) => UPPER,
         };
         Path::new(base).join(relative(inside))
     }
@@ -513,8 +515,9 @@ impl<'a> Draft<'a> {
 
     fn mount_all(&mut self) {
         if matches!(self.blueprint.image, Image::Oci(_)) {
-            let layers = ["s/.image", "s/.upper", "s/.work"].map(Path::new);
-            self.plan.overlay(Attributes::SAFE, layers[0], layers[1], layers[2]);
+            self.plan.overlay(Attributes::SAFE, Path::new(LOWER), Path::new(UPPER), Path::new(WORK));
+            // Terminals are opened from outside, in here: no other folder may come to its place.
+            self.plan.pin(Attributes::SAFE, Path::new("."), Path::new("dev"));
         }
         let mut binds = std::mem::take(&mut self.binds);
         binds.sort_by_key(|bind| bind.target.components().count());
@@ -609,7 +612,7 @@ impl<'a> Draft<'a> {
     fn finish(&mut self) {
         let blueprint = self.blueprint;
         let broken = &blueprint.broken;
-        if !broken.is("read-only-root") {
+        if !broken.is("read-only-root") && !blueprint.image.is_written() {
             self.plan.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
         }
         if !broken.is("root") {
@@ -656,7 +659,9 @@ impl<'a> Draft<'a> {
             return;
         }
         self.plan.landlock(landlock::handled_files(abi), 0, landlock::scopes(abi));
-        self.plan.landlock_path(landlock::read(abi), Path::new("/"));
+        // What is written to an image's root goes to the scratch layer, whatever its path.
+        let root = if self.blueprint.image.is_written() { landlock::write } else { landlock::read };
+        self.plan.landlock_path(root(abi), Path::new("/"));
         for path in ["/dev", "/proc"] {
             self.plan.landlock_path(landlock::use_devices(abi), Path::new(path));
         }

@@ -30,6 +30,7 @@
 //! own loopback.
 #![deny(unsafe_code)]
 
+mod alone;
 mod broken;
 mod call;
 mod cgroup;
@@ -62,7 +63,9 @@ mod seccomp;
 mod sources;
 mod spawner;
 mod start;
+mod storage;
 mod streams;
+mod subordinate;
 mod supervisor;
 mod sys;
 mod templates;
@@ -70,6 +73,7 @@ mod toolchains;
 mod watch;
 mod witness;
 mod workspace;
+mod written;
 
 pub use call::{Call, CallError, Ended};
 pub use cgroup::Kind as CgroupKind;
@@ -80,6 +84,7 @@ pub use proof::Proof;
 pub use sandbox::{Sandbox, Usage};
 pub use start::{Setup, StartError};
 pub use streams::{Input, Output, Terminal};
+pub use subordinate::Subordinate;
 pub use supervisor::{Supervisor, SupervisorError};
 pub use witness::{Blind, Execution, Witness};
 pub use workspace::{Workspace, WorkspaceError};

@@ -5,6 +5,7 @@ use crate::inside::Inside;
 use crate::reactor::lock;
 use crate::sandbox::Usage;
 use crate::watch::View;
+use event::Observation;
 use event::fact::{EndReason, Limit, LimitAction, LimitHit, ResourceSample};
 use rustix::fd::AsFd;
 use std::sync::Arc;
@@ -28,15 +29,26 @@ impl Samples {
 
 impl Inside {
     pub(crate) fn look_at_limits(&self) {
-        let hits = lock(&self.watch).look(&View {
+        let view = View {
             policy: &self.setup.policy,
             cgroup: self.cgroup.as_ref(),
             enforces_memory: self.enforces("memory"),
             enforces_processes: self.enforces("pids"),
             root: self.root.as_fd(),
             scratch: self.scratch.as_fd(),
-        });
+        };
+        let alone = self.alone();
+        let mut watch = lock(&self.watch);
+        let (hits, throttled) = (watch.look(&view), watch.throttled(&view, alone.as_ref()));
+        drop(watch);
         hits.into_iter().for_each(|hit| self.see(hit));
+        if let Some((cause, hit)) = throttled {
+            let seen = Observation::new(hit);
+            self.witness.see(match cause {
+                Some(cause) => seen.caused_by(cause),
+                None => seen,
+            });
+        }
     }
 
     fn enforces(&self, controller: &str) -> bool {

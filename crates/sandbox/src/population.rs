@@ -68,7 +68,7 @@ impl Member {
         u64::try_from(stat.st_size).ok()
     }
 
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
         let file =
             rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let mut content = vec![0; 4096];

@@ -127,7 +127,7 @@ codes! {
         /// time taken by the proof in microseconds (u64), then an [`Attempt`] (u8) and its result (i32) each.
         /// Descriptor: the scratch folder.
         Ready = 2,
-        /// call (u32, 0 for an orphan), status (i32), user and system microseconds, peak KiB, blocks in, out (u64).
+        /// call (u32), status (i32), user and system microseconds, peak KiB, blocks in, out, those of orphans (u64).
         Exited = 3,
         /// number of the listener's descriptor in the sender (i32).
         Listening = 4,
@@ -213,11 +213,11 @@ codes! {
         TypeIntoTerminal = 32,
         /// A kernel setting.
         KernelSetting = 33,
-        /// Writing to the image.
+        /// Writing to the image, by a descriptor of it.
         WriteImage = 34,
         /// A privilege gained by executing a file.
         NewPrivileges = 35,
-        /// Writing where Landlock alone forbids it.
+        /// Writing where Landlock alone forbids it: in the scratch layer, by a descriptor and past all paths.
         LandlockWrite = 36,
         /// A file of the host by way of what may lie on top of the root.
         HostFileAboveRoot = 37,

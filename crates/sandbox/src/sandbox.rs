@@ -120,7 +120,8 @@ impl Sandbox {
         self.0.usage()
     }
 
-    /// The folder of the scratch layer on the host's side: `tmp`, `home`, `run`, `shm` and `var-tmp` are in it.
+    /// The folder of the scratch layer on the host's side: `tmp`, `home`, `run`, `shm` and `var-tmp` are in it, and
+    /// `root` where an image's root was written.
     pub fn scratch(&self) -> BorrowedFd<'_> {
         self.0.scratch.as_fd()
     }

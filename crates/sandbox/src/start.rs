@@ -20,6 +20,7 @@ use crate::sys::seccomp::{Answer, receive, respond, wake_synchronously};
 use crate::sys::{mount, process};
 use crate::templates::Means;
 use crate::workspace::Workspace;
+use crate::written::Written;
 use policy::{Loosening, Policy};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -127,7 +128,7 @@ pub(crate) struct Started {
     pub(crate) cgroup: Option<RunCgroup>,
     pub(crate) root: OwnedFd,
     pub(crate) scratch: OwnedFd,
-    pub(crate) scratch_device: u64,
+    pub(crate) written: Written,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
     /// The user and group on the host, where they are not ours.
@@ -167,7 +168,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Starts a sandbox and proves its boundary.
 pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartError> {
     let broken = Broken::from_environment();
-    let ids = Ids::choose(&shared.host, &setup.workspace).map_err(control("user namespace"))?;
+    let ids = Ids::choose(&shared.host, &setup.workspace, &setup.image).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
     let placeholders = put_placeholders(&setup.workspace).map_err(errno_of("workspace"))?;
     let mut cgroup = claim_cgroup(shared, &setup.policy, &ids)?;
@@ -364,7 +365,8 @@ impl Start<'_> {
         let Some((Report::Built, _)) = built.report() else { return Err(self.failure(&built)) };
         let root = self.open_root()?;
         // While the prover sets itself up.
-        let inspection = Inspection::of(self.pid(), &self.shared.namespaces, self.cgroup.as_ref());
+        let inspection =
+            Inspection::of(self.pid(), &self.shared.namespaces, self.cgroup.as_ref(), &setup.image);
         let first = self.next_message()?;
         let Some((Report::Listening, mut fields)) = first.report() else { return Err(self.failure(&first)) };
         let number = fields.signed().unwrap_or(-1);
@@ -387,14 +389,15 @@ impl Start<'_> {
         let user = self.ids.user_name(&self.shared.host).to_owned();
         let Self { channel, cgroup, layout, placeholders, .. } = self;
         let identity = self.ids.on_host();
-        let (scratch_device, visible) = (stat.st_dev, layout.visible);
+        let written = Written::find(stat.st_dev, &setup.image, root.as_fd());
+        let visible = layout.visible;
         Ok(Started {
             child,
             channel,
             cgroup,
             root,
             scratch,
-            scratch_device,
+            written,
             proof,
             home,
             identity,
@@ -421,7 +424,7 @@ impl Start<'_> {
         root: BorrowedFd<'_>,
     ) -> Result<crate::channel::Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
-        let scene = Scene { root, identity: None, scratch_device: u64::MAX };
+        let scene = Scene { root, identity: None, written: Written::NOTHING };
         let mut waited_for = vec![self.channel.as_fd(), listener.as_fd()];
         loop {
             let ready = readable(&waited_for, PATIENCE).map_err(errno_of("init"))?;

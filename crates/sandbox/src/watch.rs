@@ -1,7 +1,9 @@
 //! Whether a limit was hit: read off the kernel's counters now and then, and when calls end.
 
+use crate::alone::{Alone, Throttling};
 use crate::cgroup::RunCgroup;
 use crate::population::{self, Member};
+use event::Cause;
 use event::fact::{Limit, LimitAction, LimitHit};
 use policy::Policy;
 use rustix::fd::BorrowedFd;
@@ -11,6 +13,7 @@ use rustix::fd::BorrowedFd;
 pub(crate) struct Watch {
     memory_kills: u64,
     process_refusals: u64,
+    throttling: Throttling,
     processes_full: bool,
     scratch_full: bool,
     inodes_full: bool,
@@ -35,6 +38,16 @@ impl Watch {
         self.scratch(view, &mut hits);
         self.members(view, &mut hits);
         hits
+    }
+
+    /// Looks whether processor time ran out, and tells of whom: of the call that is alone, or of the run.
+    pub(crate) fn throttled(
+        &mut self,
+        view: &View<'_>,
+        alone: Option<&Alone>,
+    ) -> Option<(Option<Cause>, LimitHit)> {
+        let bound = view.policy.limits().cpus().as_milli().into();
+        self.throttling.look(view.cgroup?.throttled(), bound, alone)
     }
 
     fn counters(&mut self, view: &View<'_>, hits: &mut Vec<LimitHit>) {

@@ -2,7 +2,13 @@
 //!
 //! `cargo test -p sandbox --features break-controls --test break_controls`
 #![cfg(feature = "break-controls")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
 
+#[path = "oci/builder.rs"]
+#[allow(dead_code, reason = "the tests of images use all of it")]
+mod builder;
+
+use builder::{Layout, Tar};
 use sandbox::image::Image;
 use sandbox::{Blind, Sandbox, Setup, Supervisor, Workspace};
 use std::process::Command;
@@ -16,10 +22,11 @@ fn victim() {
     }
     let supervisor = Supervisor::new().unwrap();
     let workspace = tempfile::tempdir().unwrap();
+    let (image, _layout) = image();
     let setup = Setup {
         policy: policy::Policy::default(),
         workspace: Workspace::new(workspace.path(), None, None).unwrap(),
-        image: Image::Host,
+        image,
     };
     match Sandbox::start(&supervisor, &setup, Arc::new(Blind)) {
         Ok(_) => println!("started"),
@@ -27,11 +34,33 @@ fn victim() {
     }
 }
 
+/// What the victim's root is made of: the host, or an OCI image.
+fn image() -> (Image, Option<Layout>) {
+    if std::env::var_os(OCI).is_none() {
+        return (Image::Host, None);
+    }
+    let links = ["bin", "lib", "lib64"];
+    let layer = links
+        .into_iter()
+        .fold(Tar::default().folder("usr"), |tar, name| tar.symlink(name, &format!("usr/{name}")));
+    let layout = Layout::of([layer]);
+    let image = layout.open().unwrap();
+    (Image::from(image), Some(layout))
+}
+
+/// Set for a victim whose root is an OCI image.
+const OCI: &str = "AURELIAN_TEST_OCI";
+
 fn outcome(broken: &str) -> String {
+    outcome_with(broken, &[])
+}
+
+fn outcome_with(broken: &str, variables: &[(&str, &str)]) -> String {
     let own = std::env::current_exe().unwrap();
     let output = Command::new(own)
         .args(["--exact", "victim", "--nocapture"])
         .env("AURELIAN_BREAK", broken)
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -50,6 +79,17 @@ fn refuses(control: &str) {
 #[test]
 fn whole_boundary_starts() {
     assert_eq!(outcome("nothing"), "started");
+}
+
+/// The same proof, for a root that can be written: what is under it can't.
+#[test]
+fn an_images_root_is_proven_too() {
+    let outcome = |broken| outcome_with(broken, &[(OCI, "1")]);
+    assert_eq!(outcome("nothing"), "started");
+    for control in ["read-only-root", "landlock", "seccomp", "capabilities"] {
+        let outcome = outcome(control);
+        assert!(outcome.contains(&format!("control={control} ")), "{control} is off, and: {outcome}");
+    }
 }
 
 macro_rules! broken {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use event::fact::ControlState;
-use sandbox::{CgroupKind, Supervisor};
+use sandbox::{CgroupKind, Subordinate, Supervisor};
 use serde::Serialize;
 
 use crate::run::LANDLOCK_SCOPES;
@@ -49,7 +49,7 @@ pub(super) fn all(supervisor: &Supervisor) -> Vec<Check> {
     if host.privileged {
         checks.push(mapped_mounts(&host.kernel));
     } else {
-        checks.push(id_ranges());
+        checks.push(id_ranges(host.subordinate.as_ref()));
     }
     checks
 }
@@ -178,16 +178,19 @@ fn mapped_mounts(kernel: &str) -> Check {
     )
 }
 
-fn id_ranges() -> Check {
+fn id_ranges(subordinate: Result<&Subordinate, &String>) -> Check {
     const NAME: &str = "id ranges";
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let has = |program: &str| std::env::split_paths(&folders).any(|folder| folder.join(program).exists());
-    let found = if has("newuidmap") && has("newgidmap") { "newuidmap is there" } else { "no newuidmap" };
-    Check::on(NAME, format!("one user inside, yourself ({found})")).lacks(
-        ControlState::Reduced,
-        "files inside can't belong to other users, which installers of system packages want",
-        "run as root for a full range of ids",
-    )
+    match subordinate {
+        Ok(ranges) => {
+            let (count, first) = ranges.users();
+            Check::on(NAME, format!("{count} users for images, by newuidmap: yourself, and from {first} on"))
+        }
+        Err(why) => Check::on(NAME, format!("one user inside, yourself: {why}")).lacks(
+            ControlState::Reduced,
+            "the users of an image are nobody inside, and your supplementary groups stay with the agent",
+            "install uidmap, and give the user a range that nobody has: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 USER",
+        ),
+    }
 }
 
 fn number(file: &str) -> Option<u64> {

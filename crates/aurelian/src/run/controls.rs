@@ -24,18 +24,22 @@ pub(crate) fn run_started(
         policy_digest: setup.policy.digest().to_string(),
         image: Image { reference: image.into(), digest: setup.image.digest() },
         workspace: setup.workspace.inside().into(),
-        host: host_controls(supervisor),
+        host: host_controls(supervisor, setup),
     }
 }
 
 /// The controls of the host.
-fn host_controls(supervisor: &Supervisor) -> HostControls {
+fn host_controls(supervisor: &Supervisor, setup: &Setup) -> HostControls {
     let host = supervisor.host();
     HostControls {
         kernel: host.kernel.clone(),
         machine: rustix::system::uname().machine().to_string_lossy().into_owned(),
         rootless: !host.privileged,
-        user_namespace: if host.privileged { IdMap::Range } else { IdMap::Single },
+        user_namespace: match (&setup.image, &host.subordinate) {
+            _ if host.privileged => IdMap::Range,
+            (sandbox::image::Image::Oci(_), Ok(_)) => IdMap::Subordinate,
+            _ => IdMap::Single,
+        },
         seccomp_notify: true, // without it no call starts
         landlock_abi: host.landlock,
         cgroup: match supervisor.cgroups() {

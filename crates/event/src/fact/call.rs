@@ -48,10 +48,12 @@ pub struct CallEnded {
     /// CPU time, user and system, of all its processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_us: Option<u64>,
-    /// The most memory in use by its processes together.
+    /// The most memory in use by its processes together; where calls overlap on a host without version 2 controllers,
+    /// and where there are no control groups, by the largest of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
-    /// What its processes read and wrote.
+    /// What its processes read from storage and wrote to it until its first process ended: those that were waited for,
+    /// those that are left, and, when no other call was alive, orphans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub io: Option<Io>,
     /// What it printed.

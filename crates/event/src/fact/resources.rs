@@ -90,7 +90,7 @@ pub enum LimitAction {
     Refused,
     /// The process or the call was killed.
     Killed,
-    /// It was slowed down.
+    /// It was slowed down: its processor time ran out, and it went on in the next tenth of a second.
     Throttled,
 }
 
@@ -114,7 +114,8 @@ pub struct ResourceSample {
     pub io: Option<Io>,
 }
 
-/// What was read from and written to storage.
+/// What was read from and written to storage: bytes fetched, and bytes that are to be written because of it. What the page
+/// cache held and what is kept in memory, such as the scratch layer, doesn't count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Io {
     /// Bytes read.

@@ -63,6 +63,8 @@ pub struct HostControls {
 pub enum IdMap {
     /// One user and one group, those of the operator on the host.
     Single,
+    /// Those of the operator, and ranges of others that the administrator gave the operator (subuid(5)).
+    Subordinate,
     /// A full range of users and groups that are nobody's on the host.
     Range,
 }

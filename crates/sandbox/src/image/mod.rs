@@ -12,11 +12,17 @@ pub enum Image {
     /// The host's programs and libraries, read-only, and nothing else of the host.
     #[default]
     Host,
-    /// An OCI image, as [`oci::open`] has verified and extracted it.
+    /// An OCI image, as [`oci::open`] has verified and extracted it: read-only under a root that belongs to the scratch
+    /// layer.
     Oci(Box<OciImage>),
 }
 
 impl Image {
+    /// Whether its root can be written: to the scratch layer, which lies over it.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self, Self::Oci(_))
+    }
+
     /// The digest of its contents; the host's programs have none.
     pub fn digest(&self) -> Option<String> {
         match self {

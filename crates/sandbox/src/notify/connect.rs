@@ -120,7 +120,7 @@ fn unix(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Addre
         Ok(file) => file,
         Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
-    if !rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_dev == scene.scratch_device) {
+    if !rustix::fs::fstat(&file).is_ok_and(|stat| scene.written.is_on(stat.st_dev)) {
         return refuse(Some(&socket), address, Errno::CONNREFUSED);
     }
     // The file that was checked, by its descriptor: no path is looked up again.

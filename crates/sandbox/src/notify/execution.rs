@@ -87,7 +87,7 @@ impl Program {
                 .st_ctime
                 .saturating_mul(1_000_000_000)
                 .saturating_add(stat.st_ctime_nsec.cast_signed()),
-            on_scratch: stat.st_dev == scene.scratch_device,
+            on_scratch: scene.written.is_on(stat.st_dev),
             interpreter: interpreter(file),
         })
     }

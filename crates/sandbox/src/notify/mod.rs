@@ -18,6 +18,7 @@ pub(crate) use tracee::{Tracee, describe};
 
 use crate::seccomp::compile::{NATIVE, X32};
 use crate::sys::seccomp::{Answer, Notification};
+use crate::written::Written;
 use event::fact::Fact;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -54,8 +55,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) root: BorrowedFd<'a>,
     /// The sandbox's user and group on the host, where they are not ours.
     pub(crate) identity: Option<(u32, u32)>,
-    /// The device number of the scratch file system: what is on it was made inside.
-    pub(crate) scratch_device: u64,
+    /// By which device number one knows what was made inside.
+    pub(crate) written: Written,
 }
 
 impl Decision {
