@@ -16,7 +16,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Prepared sandboxes of one setup. Dropping it ends those that were not taken.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ impl std::fmt::Debug for Store {
 #[derive(Default)]
 struct State {
     ready: VecDeque<Prepared>,
+    taken: Option<Instant>,
     closed: bool,
 }
 
@@ -50,6 +51,9 @@ struct Prepared {
     started: Started,
     protected: Vec<(PathBuf, Option<FileIdentity>)>,
 }
+
+/// How long the worker leaves the machine to whoever has taken a sandbox and wants to use it.
+const CALM: Duration = Duration::from_millis(3);
 
 /// How long the worker waits after a start that failed: what failed may be a lack that passes.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,8 +84,7 @@ impl Pool {
         let store = &self.store;
         let protected = store.setup.workspace.protection().watched();
         loop {
-            let prepared = lock(&store.state).ready.pop_front();
-            store.changed.notify_all();
+            let prepared = store.pop();
             let Some(prepared) = prepared else {
                 return Sandbox::start(&store.supervisor, &store.setup, witness);
             };
@@ -130,12 +133,42 @@ impl Store {
         }
     }
 
+    fn pop(&self) -> Option<Prepared> {
+        let mut state = lock(&self.state);
+        state.taken = Some(Instant::now());
+        let prepared = state.ready.pop_front();
+        self.changed.notify_all();
+        prepared
+    }
+
     /// False: the pool is closed.
     fn wait_for_room(&self) -> bool {
         let mut state = lock(&self.state);
-        while !state.closed && state.ready.len() >= self.size {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if state.closed {
+                return false;
+            }
+            let pause = self.pause(&state);
+            if pause == Some(Duration::ZERO) {
+                return true;
+            }
+            state = match pause {
+                Some(pause) => self
+                    .changed
+                    .wait_timeout(state, pause)
+                    .map_or_else(|error| error.into_inner().0, |woken| woken.0),
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        !state.closed
+    }
+
+    /// How long until the next start is due. `None`: all are there. What is left of the half that is held back lasts
+    /// through a moment of calm; once it is gone there is none.
+    fn pause(&self, state: &State) -> Option<Duration> {
+        match state.ready.len() {
+            ready if ready >= self.size => None,
+            ready if ready <= self.size / 2 => Some(Duration::ZERO),
+            _ => Some(state.taken.map_or(Duration::ZERO, |taken| CALM.saturating_sub(taken.elapsed()))),
+        }
     }
 }
