@@ -374,21 +374,29 @@ fn entry(file: &Path, key: &str) -> Option<u64> {
     content.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
 }
 
-/// Removes a tree of groups whose processes are dead or dying.
+/// Removes a tree of groups whose processes are dead or dying. Most have nothing below them.
 fn remove_tree(folder: &Path) {
     const ATTEMPTS: u32 = 200;
     for attempt in 0..ATTEMPTS {
+        if is_removed(folder) {
+            return;
+        }
         if let Ok(entries) = fs::read_dir(folder) {
             for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 let _ = fs::remove_dir(entry.path());
             }
         }
-        match fs::remove_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                std::thread::sleep(std::time::Duration::from_micros(u64::from(attempt) * 50));
-            }
-            _ => return,
+        if is_removed(folder) {
+            return;
         }
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(attempt) * 50));
+    }
+}
+
+fn is_removed(folder: &Path) -> bool {
+    match fs::remove_dir(folder) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
