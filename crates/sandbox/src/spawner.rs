@@ -91,6 +91,7 @@ fn run(request: &Request, networks: Option<&mut Networks>) -> Result<Child, Errn
         cgroup: request.cgroup.as_ref().map(AsFd::as_fd),
     };
     let wants_network = request.namespaces & NEW_NETWORK != 0;
+    let networks = networks.map(|networks| networks.counted(wants_network));
     match networks.filter(|networks| wants_network && networks.ready.is_some()) {
         Some(networks) => {
             start.namespaces &= !NEW_NETWORK;
@@ -106,11 +107,18 @@ const NEW_NETWORK: u64 = libc::CLONE_NEWNET as u64;
 struct Networks {
     home: OwnedFd,
     ready: Option<OwnedFd>,
+    /// How many sandboxes were started.
+    used: u32,
 }
 
 impl Networks {
     fn new() -> Result<Self, Errno> {
-        Ok(Self { home: network::current()?, ready: None })
+        Ok(Self { home: network::current()?, ready: None, used: 0 })
+    }
+
+    fn counted(&mut self, is_used: bool) -> &mut Self {
+        self.used = self.used.saturating_add(is_used.into());
+        self
     }
 
     /// Starts a process in the namespace that is ready, which nobody else gets.
@@ -127,7 +135,9 @@ impl Networks {
 
     /// Without one a sandbox's start makes its own.
     fn make_one_ahead(&mut self) {
-        if self.ready.is_none() && network::enter_new().is_ok() {
+        // Many supervisors start one sandbox, some start thousands.
+        let is_wanted = self.ready.is_none() && self.used != 1;
+        if is_wanted && network::enter_new().is_ok() {
             let made = network::loopback_up().and_then(|()| network::current());
             let home = self.come_home();
             self.ready = made.ok().filter(|_| home.is_ok());
