@@ -1,0 +1,3 @@
+//! The only way out: what a flow speaks is known before a byte of it leaves.
+
+#![forbid(unsafe_code)]
