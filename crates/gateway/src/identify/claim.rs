@@ -58,6 +58,8 @@ pub(super) enum Follow {
     },
     /// Another conversation begins with the next byte.
     Tunnel,
+    /// The opening was another's after all, whose first bytes are the same. Only before anything was consumed.
+    Retract,
     /// Nothing.
     Done,
 }

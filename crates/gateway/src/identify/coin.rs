@@ -29,22 +29,22 @@ pub(super) fn bitcoin(head: &[u8]) -> Step {
     if !is_name || name.first() == Some(&0) {
         return Step::No;
     }
-    let (Some(name), Some(length), Some(checksum)) = (reader.take(12), reader.array(), reader.take(4)) else {
-        return Step::More;
-    };
+    let (Some(name), Some(length)) = (reader.take(12), reader.array()) else { return Step::More };
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
     let (command, padding) = name.split_at(end);
+    if !padding.iter().all(|byte| *byte == 0) {
+        return Step::No;
+    }
+    if MAGIC.contains(&magic) {
+        // Before 2012 there was no checksum.
+        let claim = Claim::likely(Protocol::Bitcoin, "the header of a message between coin nodes");
+        return claim.with(|details| details.client = Some(text(command))).into();
+    }
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    let is_known = MAGIC.contains(&magic);
-    if !padding.iter().all(|byte| *byte == 0) || length > HEAD - 24 && !is_known {
+    if command != b"version" || length > HEAD - 24 {
         return Step::No;
     }
-    if is_known && length > HEAD - 24 {
-        return Claim::likely(Protocol::Bitcoin, "the header of a message between coin nodes").into();
-    }
-    if !is_known && command != b"version" {
-        return Step::No;
-    }
+    let Some(checksum) = reader.take(4) else { return Step::More };
     let Some(payload) = reader.take(length) else { return Step::More };
     if !Sha256::digest(Sha256::digest(payload)).starts_with(checksum) {
         return Step::No;

@@ -31,8 +31,8 @@ pub(super) fn join(identifier: &Identifier) -> State {
 /// What a server says counts by itself if it is more than a guess, and if the client has been quiet or makes no
 /// sense by itself.
 fn is_enough(identifier: &Identifier, server: &Claim) -> bool {
-    server.confidence > Confidence::Guess && (identifier.client.is_silent() || is_nameless(identifier))
-        || server.confidence > Confidence::Guess && identifier.is_finished
+    let is_told = server.confidence > Confidence::Guess || !server.ambiguities.is_empty();
+    is_told && (identifier.is_finished || identifier.client.is_silent() || is_nameless(identifier))
 }
 
 const fn is_nameless(identifier: &Identifier) -> bool {

@@ -66,6 +66,11 @@ fn after_greeting(_: &mut Claim, head: &[u8]) -> super::claim::Follow {
 }
 
 pub(super) fn client(head: &[u8]) -> Step {
+    // Behind capabilities, size and character set are 19 bytes that are zero, which nothing else has.
+    let is_old = head.get(5).is_some_and(|second| second & 0x02 == 0);
+    if is_old || head.iter().take(4 + 9 + 19).skip(4 + 9).any(|byte| *byte != 0) {
+        return Step::No;
+    }
     match packet(head, 1) {
         None => Step::More,
         Some(None) => Step::No,

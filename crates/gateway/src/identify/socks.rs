@@ -22,8 +22,22 @@ pub(super) fn client5(head: &[u8]) -> Step {
     if !ways.iter().all(|way| matches!(way, 0..=9 | 0x80..=0xfe)) {
         return Step::No;
     }
-    let used = head.len() - reader.rest().len();
-    Claim::likely(Protocol::Socks5, "a greeting of SOCKS 5").followed(used, request5).into()
+    Claim::likely(Protocol::Socks5, "a greeting of SOCKS 5").followed(0, after_greeting).into()
+}
+
+/// What can follow a greeting: a request, or a login where one was offered. A length of other protocols (MongoDB's,
+/// MySQL's) can have the bytes of a greeting, and shows by its next byte.
+fn after_greeting(claim: &mut Claim, head: &[u8]) -> Follow {
+    let mut reader = Reader::new(head);
+    let ways = reader.byte().and_then(|_| reader.run8()).unwrap_or_default();
+    match reader.rest().first() {
+        None => return Follow::More,
+        Some(5) => {}
+        Some(1) if ways.contains(&2) => {}
+        Some(_) => return Follow::Retract,
+    }
+    claim.follow = Some(request5);
+    Follow::Consumed { bytes: head.len() - reader.rest().len(), skip: 0 }
 }
 
 /// A login with name and password, or the request.
@@ -126,6 +140,10 @@ fn answer5(claim: &mut Claim, head: &[u8]) -> Follow {
 /// A client's request of version 4 or 4a.
 pub(super) fn client4(head: &[u8]) -> Step {
     if !head.iter().zip([4..=4, 1..=2]).all(|(byte, wanted)| wanted.contains(byte)) {
+        return Step::No;
+    }
+    // No service has port 0, and no host address 0.
+    if head.get(2..4) == Some(&[0, 0]) {
         return Step::No;
     }
     match request4(head) {

@@ -24,6 +24,8 @@ pub(super) struct Stream {
     head: Vec<u8>,
     skip: u64,
     silent: bool,
+    /// The recognisers that are left should the claim be taken back.
+    others: u64,
     pub(super) phase: Phase,
     /// Another conversation began inside: the rest belongs to it.
     pub(super) is_tunnel: bool,
@@ -38,6 +40,7 @@ impl Stream {
             head: Vec::new(),
             skip: 0,
             silent: true,
+            others: 0,
             phase: Phase::Seeking(all),
             is_tunnel: false,
         }
@@ -113,8 +116,9 @@ impl Stream {
         }
         match &mut self.phase {
             Phase::Seeking(alive) => {
-                let phase = seek(self.recognisers, alive, &self.head)?;
+                let (phase, others) = seek(self.recognisers, alive, &self.head)?;
                 self.phase = phase;
+                self.others = others;
                 if let Phase::Claimed(claim) = &self.phase {
                     let (used, skip) = (claim.used, claim.skip);
                     self.consume(used, skip);
@@ -134,6 +138,10 @@ impl Stream {
                     }
                     Follow::Consumed { bytes, skip } => self.consume(bytes, skip),
                     Follow::Tunnel => self.is_tunnel = true,
+                    Follow::Retract => {
+                        self.phase = Phase::Seeking(self.others);
+                        return Some(true);
+                    }
                     Follow::Done => claim.follow = None,
                 }
                 Some(changed || self.is_tunnel)
@@ -158,7 +166,10 @@ impl Stream {
         match &mut self.phase {
             Phase::Seeking(_) => self.phase = Phase::Nameless,
             Phase::Claimed(claim) => {
-                claim.doubt(Ambiguity::TooLong);
+                // An answer that waits for what was asked is long enough already.
+                if claim.answered.is_none() {
+                    claim.doubt(Ambiguity::TooLong);
+                }
                 claim.follow = None;
                 claim.gate = None;
                 claim.answered = None;
@@ -199,8 +210,8 @@ impl Stream {
 }
 
 /// Asks each recogniser that is left, in their order. The first that says yes names the stream, but only when all
-/// before it have said no.
-fn seek(recognisers: &[Recogniser], alive: &mut u64, head: &[u8]) -> Option<Phase> {
+/// before it have said no. With it come those that are left behind it.
+fn seek(recognisers: &[Recogniser], alive: &mut u64, head: &[u8]) -> Option<(Phase, u64)> {
     let mut waits = false;
     for (place, recogniser) in recognisers.iter().enumerate() {
         let bit = 1 << place;
@@ -211,10 +222,10 @@ fn seek(recognisers: &[Recogniser], alive: &mut u64, head: &[u8]) -> Option<Phas
             Step::No => *alive &= !bit,
             Step::More => waits = true,
             Step::Is(_) if waits => {}
-            Step::Is(claim) => return Some(Phase::Claimed(claim)),
+            Step::Is(claim) => return Some((Phase::Claimed(claim), *alive & !bit)),
         }
     }
-    (*alive == 0).then_some(Phase::Nameless)
+    (*alive == 0).then_some((Phase::Nameless, 0))
 }
 
 /// What a follower can change that is seen outside.

@@ -47,7 +47,7 @@ pub(crate) fn recognise(bytes: &[u8]) -> Step {
     match next {
         Follow::More if bytes.len() < HEAD && !body.is_awaited => return Step::More,
         Follow::Consumed { bytes, skip } => (claim.used, claim.skip) = (length + bytes, skip),
-        Follow::More | Follow::Tunnel => {}
+        Follow::More | Follow::Tunnel | Follow::Retract => {}
         Follow::Done => claim.follow = None,
     }
     claim.into()
