@@ -52,10 +52,7 @@ pub(super) enum Follow {
     /// More bytes, behind these.
     More,
     /// The first `bytes` are dealt with, and the `skip` behind them don't matter.
-    Consumed {
-        bytes: usize,
-        skip: u64,
-    },
+    Consumed { bytes: usize, skip: u64 },
     /// Another conversation begins with the next byte.
     Tunnel,
     /// The opening was another's after all, whose first bytes are the same. Only before anything was consumed.

@@ -35,7 +35,9 @@ fn command(head: &[u8]) -> Option<Option<(Vec<u8>, &[u8], usize)>> {
 pub(super) fn smtp_client(head: &[u8]) -> Step {
     match command(head) {
         None => Step::More,
-        Some(Some((verb, name, used))) if matches!(&verb[..], b"EHLO" | b"HELO" | b"LHLO") && !name.is_empty() => {
+        Some(Some((verb, name, used)))
+            if matches!(&verb[..], b"EHLO" | b"HELO" | b"LHLO") && !name.is_empty() =>
+        {
             Claim::likely(Protocol::Smtp, "a client's hello of SMTP")
                 .with(|details| details.client = Some(text(name)))
                 .followed(used, commands)
@@ -61,7 +63,9 @@ pub(super) fn ftp_client(head: &[u8]) -> Step {
                 claim.follow = Some(after_change);
                 claim.into()
             }
-            (b"FEAT", b"") => Claim::likely(Protocol::Ftp, "a question of FTP").followed(used, commands).into(),
+            (b"FEAT", b"") => {
+                Claim::likely(Protocol::Ftp, "a question of FTP").followed(used, commands).into()
+            }
             _ => Step::No,
         },
         Some(None) => Step::No,
@@ -76,7 +80,9 @@ fn commands(claim: &mut Claim, head: &[u8]) -> Follow {
         Some(Some((verb, rest, used))) => {
             claim.note += 1;
             match (&verb[..], rest) {
-                (b"STARTTLS", b"") | (b"AUTH", b"TLS" | b"SSL" | b"TLS-C") => claim.follow = Some(after_change),
+                (b"STARTTLS", b"") | (b"AUTH", b"TLS" | b"SSL" | b"TLS-C") => {
+                    claim.follow = Some(after_change)
+                }
                 // A line of credentials is no command.
                 (b"AUTH" | b"DATA" | b"BDAT" | b"QUIT" | b"PASV" | b"EPSV", _) => return Follow::Done,
                 (b"USER", user) if claim.details.user.is_none() => claim.details.user = Some(text(user)),
@@ -133,7 +139,8 @@ fn greeted(greeting: &[u8]) -> Claim {
     } else {
         (Protocol::Smtp, Confidence::Guess)
     };
-    let claim = Claim::new(protocol, confidence, "a greeting with 220, as SMTP and FTP have it").or_also(BOTH);
+    let claim =
+        Claim::new(protocol, confidence, "a greeting with 220, as SMTP and FTP have it").or_also(BOTH);
     claim.with(|details| details.server = Some(text(greeting.get(4..).unwrap_or_default().trim_ascii())))
 }
 

@@ -36,9 +36,8 @@ fn claim(found: &Found) -> Option<Claim> {
         Some(mining) => Claim::new(Protocol::Stratum, mining.confidence(), mining.evidence())
             .or_also(&[Protocol::JsonRpc])
             .with(|details| details.stratum = Some(mining.clone())),
-        None if found.is_rpc => {
-            Claim::likely(Protocol::JsonRpc, "a JSON-RPC message that doesn't mine").or_also(&[Protocol::Stratum])
-        }
+        None if found.is_rpc => Claim::likely(Protocol::JsonRpc, "a JSON-RPC message that doesn't mine")
+            .or_also(&[Protocol::Stratum]),
         None => return None,
     };
     found.ambiguity.into_iter().for_each(|ambiguity| claim.doubt(ambiguity));

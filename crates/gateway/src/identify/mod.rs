@@ -299,6 +299,3 @@ impl Inside {
         identifier.state != before
     }
 }
-
-#[cfg(test)]
-mod tests;

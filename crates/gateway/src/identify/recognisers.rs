@@ -5,8 +5,8 @@ use event::Protocol;
 
 use super::claim::Recogniser;
 use super::{
-    amqp, bittorrent, coin, dns, git, greeting, http, http2, irc, json, mongo, mqtt, mysql, postgres, rdp, redis,
-    socks, ssh, tls, vnc,
+    amqp, bittorrent, coin, dns, git, greeting, http, http2, irc, json, mongo, mqtt, mysql, postgres, rdp,
+    redis, socks, ssh, tls, vnc,
 };
 
 macro_rules! recognisers {
@@ -59,10 +59,10 @@ pub(super) const SERVER: &[Recogniser] = recognisers![
     Mongo mongo::server,
     Bitcoin coin::bitcoin,
     Unknown coin::levin,
-    Dns dns::server,
     Smtp greeting::server,
     Irc irc::server,
     Redis redis::server,
+    Dns dns::server,
     Postgres postgres::server,
     Socks5 socks::server5,
     Socks4 socks::server4,

@@ -52,16 +52,15 @@ fn request5(claim: &mut Claim, head: &[u8]) -> Follow {
             None if head.len() > 513 => claim.goes_on_as_another(),
             None => Follow::More,
         },
+        Some(5) if head.get(1).is_some_and(|command| !(1..=3).contains(command)) => {
+            claim.goes_on_as_another()
+        }
         Some(5) => match address5(head) {
             Parsed::Whole(target, used) => {
-                let command = head.get(1).copied().unwrap_or_default();
-                if !(1..=3).contains(&command) {
-                    return claim.goes_on_as_another();
-                }
                 claim.details.target = Some(text(&target));
                 claim.confidence = Confidence::Certain;
                 claim.evidence = "a greeting and a whole request of SOCKS 5".into();
-                claim.follow = (command == 1).then_some(tunnel);
+                claim.follow = (head.get(1) == Some(&1)).then_some(tunnel);
                 Follow::Consumed { bytes: used, skip: 0 }
             }
             Parsed::More => Follow::More,

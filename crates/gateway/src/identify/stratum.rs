@@ -67,10 +67,13 @@ impl Stratum {
             found.map(|found| text(found.as_bytes()))
         };
         for params in message.all("params") {
-            let place = |place: usize| params.items().get(place).and_then(Value::as_text).map(|found| text(found.as_bytes()));
+            let place = |place: usize| {
+                params.items().get(place).and_then(Value::as_text).map(|found| text(found.as_bytes()))
+            };
             let is_about_agent = self.method.as_bytes().eq_ignore_ascii_case(b"mining.subscribe");
             let first = place(0);
-            self.login = named(params, &["login", "user", "api_key"]).or(first.clone().filter(|_| !is_about_agent));
+            self.login =
+                named(params, &["login", "user", "api_key"]).or(first.clone().filter(|_| !is_about_agent));
             self.agent = named(params, &["agent", "userAgent"]).or(first.filter(|_| is_about_agent));
         }
         self.agent = self.agent.or_else(|| named(message, &["worker", "agent"]));
@@ -110,12 +113,20 @@ pub(super) fn inspect(json: &[u8]) -> Found {
 
 /// JSON that we can't read, a tolerant pool may: what it contains still shows.
 fn broken(json: &[u8]) -> Found {
-    let contains = |word: &str| json.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
-    let words = ["\"mining.", "\"eth_submitlogin\"", "\"eth_getwork\"", "\"eth_submitwork\"", "\"eth_submithashrate\""];
+    let contains =
+        |word: &str| json.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
+    let words = [
+        "\"mining.",
+        "\"eth_submitlogin\"",
+        "\"eth_getwork\"",
+        "\"eth_submitwork\"",
+        "\"eth_submithashrate\"",
+    ];
     let dialect = match words.iter().position(|word| contains(word)) {
         Some(0) => Some(Dialect::Stratum),
         Some(_) => Some(Dialect::EthProxy),
-        None => (contains("\"job_id\"") || contains("\"login\"") && contains("\"pass\"")).then_some(Dialect::CryptoNote),
+        None => (contains("\"job_id\"") || contains("\"login\"") && contains("\"pass\""))
+            .then_some(Dialect::CryptoNote),
     };
     Found { mining: dialect.map(|dialect| Stratum::new(dialect, Confidence::Likely, "")), ..Found::default() }
 }

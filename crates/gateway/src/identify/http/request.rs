@@ -228,11 +228,13 @@ pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
     if host(&next) != host(claim) {
         claim.doubt(Ambiguity::LaterHost);
     }
+    if next.gate.is_some() {
+        claim.doubt(Ambiguity::LaterTunnel);
+    }
     if !claim.ambiguities.is_empty() {
         claim.confidence = Confidence::Guess;
     }
     if next.gate.is_some() {
-        claim.doubt(Ambiguity::LaterTunnel);
         return Follow::Done;
     }
     body::expect(claim, body.length);
