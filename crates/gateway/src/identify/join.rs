@@ -101,8 +101,13 @@ fn both(client: &Claim, server: &Claim) -> Identity {
     identity.ambiguities.extend(second.ambiguities.iter().filter(|other| !first.ambiguities.contains(other)));
     let doubted =
         client.confidence.min(server.confidence) == Confidence::Guess && !identity.ambiguities.is_empty();
-    identity.confidence =
-        if doubted { Confidence::Guess } else { client.confidence.max(server.confidence).raised() };
+    let surer = client.confidence.max(server.confidence);
+    identity.confidence = match protocol {
+        _ if doubted => Confidence::Guess,
+        // Two banners are two lines that anyone can write; only a key exchange is more.
+        Protocol::Ssh => surer,
+        _ => surer.raised(),
+    };
     identity
 }
 

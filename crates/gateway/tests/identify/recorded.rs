@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gateway::identify::{Details, Identity};
+use gateway::identify::{Details, Identifier, Identity};
 
 use crate::conversation::recorded;
 
@@ -16,6 +16,16 @@ fn real_programs_are_recognised_with_what_they_say_of_themselves() {
         }
     }
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn the_first_turn_is_enough_to_decide() {
+    for (name, conversation) in recorded() {
+        let (side, bytes) = &conversation.turns[0];
+        let mut identifier = Identifier::new();
+        let first = identifier.push(*side, bytes).identity().map(|identity| identity.protocol);
+        assert_eq!(first, conversation.protocols().first().copied(), "{name}");
+    }
 }
 
 fn describe(layer: &Identity, report: &mut String) {
