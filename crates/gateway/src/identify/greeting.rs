@@ -14,8 +14,11 @@ const LINE: usize = 2048;
 /// How many lines are looked at for a change to TLS.
 const WATCHED: u64 = 64;
 
+/// A command line: the verb in upper case, what follows it, and how many bytes it takes.
+type Command<'a> = (Vec<u8>, &'a [u8], usize);
+
 /// A client's command line: `None` while it isn't complete, nothing if it is none.
-fn command(head: &[u8]) -> Option<Option<(Vec<u8>, &[u8], usize)>> {
+fn command(head: &[u8]) -> Option<Option<Command<'_>>> {
     let is_command = |byte: &u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x80..);
     let seen = head.get(..LINE).unwrap_or(head);
     let letters = seen.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();

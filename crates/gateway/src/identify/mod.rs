@@ -198,7 +198,7 @@ impl Identifier {
         changed |= self.resolve();
         for side in [Side::Client, Side::Server] {
             if self.stream(side).is_tunnel && self.stream(side).held() > 0 {
-                let held = self.stream_mut(side).into_tunnel();
+                let held = self.stream_mut(side).take_tunnelled();
                 changed |= self.push_inside(side, &held);
             }
         }
@@ -253,7 +253,7 @@ impl Identifier {
         if let Some(gate) = gate.filter(|_| self.server.is_silent()) {
             let frames = (gate == Gate::Websocket).then(Default::default);
             self.inside = self.inside_with(frames);
-            let held = self.client.into_tunnel();
+            let held = self.client.take_tunnelled();
             self.push_inside(Side::Client, &held);
         }
     }
