@@ -135,12 +135,11 @@ pub(super) fn server(head: &[u8]) -> Step {
         return Step::No;
     }
     let seen = head.get(..512).unwrap_or(head);
+    if !seen.iter().take_while(|byte| **byte != b'\n').all(|byte| matches!(byte, b' '..=b'~' | b'\r')) {
+        return Step::No;
+    }
     let Some((line, used)) = line(seen) else {
-        return if seen.len() < 512 && seen.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r')) {
-            Step::More
-        } else {
-            Step::No
-        };
+        return if seen.len() < 512 { Step::More } else { Step::No };
     };
     if !head.get(..used).is_some_and(|line| line.ends_with(b"\r\n")) {
         return Step::No;
