@@ -31,7 +31,7 @@ pub enum Dialect {
     Stratum,
     /// `eth_submitLogin`, `eth_getWork`, …: Ethereum proxies.
     EthProxy,
-    /// `login`, `job`, `submit` with job, nonce and result: the Monero family, and Grin and Beam.
+    /// `login`, `job`, `submit` with job, nonce and result: the Monero family, Grin and Beam, miners in browsers.
     CryptoNote,
     /// `getwork`, `getblocktemplate`, `submitblock`: a node asked directly.
     Getwork,
@@ -139,7 +139,8 @@ fn is_rpc(message: &Value) -> bool {
 }
 
 fn mining(message: &Value) -> Option<Stratum> {
-    let calls = message.all("method").filter_map(Value::as_text);
+    // Miners in browsers say `type` for `method`.
+    let calls = message.all("method").chain(message.all("type")).filter_map(Value::as_text);
     let called = calls.filter_map(|method| call(method, message)).next();
     called.map(|found| found.told_by(message)).or_else(|| answer(message))
 }

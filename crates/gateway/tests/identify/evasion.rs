@@ -53,7 +53,28 @@ const UNCLEAR: &[(&str, Ambiguity)] = &[
     ),
     ("POST / HTTP/1.1\r\nHost: a.b\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", Ambiguity::BodyLength),
     ("POST / HTTP/1.1\r\nHost: a.b\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Ambiguity::BodyLength),
+    ("POST / HTTP/1.0\r\nHost: a.b\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Ambiguity::BodyLength),
+    ("GET  / HTTP/1.1\r\nHost: a.b\r\n\r\n", Ambiguity::MalformedRequest),
+    ("GET /a b HTTP/1.1\r\nHost: a.b\r\n\r\n", Ambiguity::MalformedRequest),
 ];
+
+/// A hello with one more extension at its end.
+fn extended(hello: &[u8], kind: u16, content: &[u8]) -> Vec<u8> {
+    let mut bytes = hello.to_vec();
+    let length = u16::try_from(content.len()).unwrap();
+    bytes.extend([kind.to_be_bytes(), length.to_be_bytes()].concat());
+    bytes.extend(content);
+    let mut reader = 5 + 4 + 2 + 32;
+    reader += 1 + usize::from(bytes[reader]);
+    reader += 2 + usize::from(u16::from_be_bytes([bytes[reader], bytes[reader + 1]]));
+    reader += 1 + usize::from(bytes[reader]);
+    // The record, the message behind a byte, the extensions.
+    for place in [3, 7, reader] {
+        let old = u16::from_be_bytes([bytes[place], bytes[place + 1]]);
+        bytes[place..place + 2].copy_from_slice(&(old + 4 + length).to_be_bytes());
+    }
+    bytes
+}
 
 /// A ClientHello that was recorded, and the same with what follows cut off.
 fn hello() -> Vec<u8> {
@@ -155,6 +176,20 @@ fn a_client_hello_over_many_records_is_the_same() {
         |fragment: &[u8]| [&[0x16, 3, 1, 0, u8::try_from(fragment.len()).unwrap()], fragment].concat();
     let split: Vec<u8> = message.chunks(7).flat_map(record).collect();
     assert_eq!(client(split).identity(), client(&whole).identity());
+}
+
+#[test]
+fn a_hello_that_can_hide_its_name_says_so() {
+    let plain = client(hello()).identity();
+    assert!(!plain.hides_host());
+    assert_eq!(plain.asked_host().unwrap().as_bytes(), b"server.example.org");
+    for kind in [0xfe0d, 0xffce] {
+        let hiding = client(extended(&hello(), kind, &[0; 40])).identity();
+        assert_eq!((hiding.protocol, hiding.hides_host()), (Protocol::Tls, true));
+        let twice = extended(&extended(&hello(), kind, &[0; 40]), kind, &[0; 40]);
+        assert_eq!(client(twice).protocols(), [Protocol::Unknown]);
+    }
+    assert!(!client(extended(&hello(), 0xfe0c, &[0; 40])).identity().hides_host());
 }
 
 #[test]

@@ -46,6 +46,10 @@ const MINERS: &[(Dialect, &str)] = &[
         r#"{"method":"submit","params":{"id":"1","job_id":"2","nonce":"d0030040","result":"e1"},"id":1}"#,
     ),
     (Dialect::CryptoNote, r#"{"method":"login","login":"w","pass":"x","id":1,"params":null}"#),
+    (
+        Dialect::CryptoNote,
+        r#"{"type":"submit","params":{"version":7,"job_id":"1","nonce":"aa","result":"bb"}}"#,
+    ),
     (Dialect::Getwork, r#"{"method":"getwork","params":[],"id":0}"#),
     (Dialect::Getwork, r#"{"id":0,"method":"getblocktemplate","params":[{"capabilities":["coinbasetxn"]}]}"#),
     (Dialect::Getwork, r#"{"method":"submitblock","params":["00"],"id":1}"#),
@@ -150,6 +154,22 @@ fn who_mines_with_what_is_told() {
     assert_eq!(stratum.login.as_ref().unwrap().as_bytes(), b"wallet");
     assert_eq!(stratum.agent.as_ref().unwrap().as_bytes(), b"anything/1");
     assert_eq!(identity.confidence, Confidence::Certain);
+}
+
+#[test]
+fn inside_a_websocket_or_a_proxy_it_shows() {
+    let message = MINERS[14].1.as_bytes();
+    let mask = [1, 2, 3, 4];
+    let masked: Vec<u8> = message.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    let frame = [&[0x81, 0x80 | 126][..], &length, &mask, &masked].concat();
+    let inside = client("GET / HTTP/1.1\r\nHost: a.b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .server("HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        .client(frame);
+    assert_eq!(inside.protocols(), [Protocol::Websocket, Protocol::Stratum]);
+    let proxied =
+        client([5, 1, 0]).server([5, 0]).client([&[5, 1, 0, 1, 127, 0, 0, 1, 0x0d, 0x05], message].concat());
+    assert_eq!(proxied.protocols(), [Protocol::Socks5, Protocol::Stratum]);
 }
 
 #[test]

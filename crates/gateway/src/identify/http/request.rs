@@ -94,6 +94,10 @@ fn read(head: &[u8]) -> (Claim, Body) {
         claim.doubt(ambiguity);
         Length::None
     });
+    // Before 1.1 nobody knew chunks, and some still don't (RFC 9112, section 6.1).
+    if parsed.version == Some(0) && length == Length::Chunked {
+        claim.doubt(Ambiguity::BodyLength);
+    }
     let is_awaited = values(parsed.headers, "expect").any(|value| lists(value, "100-continue"));
     name(&mut claim, &request, parsed.headers);
     if claim.gate.is_some() && !length.is_none() {
