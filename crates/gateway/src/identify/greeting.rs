@@ -119,7 +119,7 @@ pub(super) fn server(head: &[u8]) -> Step {
         {
             return Step::No;
         }
-        let Some((line, used)) = line(rest) else {
+        let Some((line, used)) = line(rest.get(..LINE).unwrap_or(rest)) else {
             return if rest.len() < LINE { Step::More } else { Step::No };
         };
         place += used;
