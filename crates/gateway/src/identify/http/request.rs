@@ -63,7 +63,7 @@ fn begins_as_request(bytes: &[u8]) -> Option<bool> {
         Some(b' ') if method > 0 => {}
         Some(_) => return Some(false),
     }
-    let line = bytes.iter().position(|byte| *byte == b'\n')?;
+    let line = memchr::memchr(b'\n', bytes)?;
     let line = bytes.get(..line)?;
     let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii_end();
     Some(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
