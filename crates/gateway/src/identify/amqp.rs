@@ -32,7 +32,21 @@ fn header(head: &[u8], confidence: Confidence) -> Step {
 
 pub(super) fn server(head: &[u8]) -> Step {
     // A method frame on channel 0: connection.start, version 0-9.
-    let start = [Some(1), Some(0), Some(0), None, None, None, None, Some(0), Some(10), Some(0), Some(10), Some(0), Some(9)];
+    let start = [
+        Some(1),
+        Some(0),
+        Some(0),
+        None,
+        None,
+        None,
+        None,
+        Some(0),
+        Some(10),
+        Some(0),
+        Some(10),
+        Some(0),
+        Some(9),
+    ];
     if head.first() == Some(&b'A') {
         return header(head, Confidence::Likely);
     }

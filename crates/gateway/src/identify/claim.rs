@@ -52,10 +52,7 @@ pub(super) enum Follow {
     /// More bytes, behind these.
     More,
     /// The first `bytes` are dealt with, and the `skip` behind them don't matter.
-    Consumed {
-        bytes: usize,
-        skip: u64,
-    },
+    Consumed { bytes: usize, skip: u64 },
     /// Another conversation begins with the next byte.
     Tunnel,
     /// The opening was another's after all, whose first bytes are the same. Only before anything was consumed.
@@ -186,7 +183,7 @@ pub(super) fn begins(bytes: &[u8], prefix: &[u8]) -> Option<bool> {
 
 /// The first line, without its end, and how many bytes it takes with it; `None` where it is not complete.
 pub(super) fn line(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let end = memchr::memchr(b'\n', bytes)?;
     let text = bytes.get(..end)?;
     Some((text.strip_suffix(b"\r").unwrap_or(text), end + 1))
 }

@@ -59,6 +59,8 @@ pub(super) fn levin(head: &[u8]) -> Step {
     match super::claim::begins(head, SIGNATURE) {
         None => Step::More,
         Some(false) => Step::No,
-        Some(true) => Claim::certain(Protocol::Unknown, "the signature of Levin, which Monero's nodes speak").into(),
+        Some(true) => {
+            Claim::certain(Protocol::Unknown, "the signature of Levin, which Monero's nodes speak").into()
+        }
     }
 }

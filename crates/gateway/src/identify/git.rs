@@ -60,7 +60,8 @@ pub(super) fn server(head: &[u8]) -> Step {
         Some(Some(line)) => {
             let is_hash = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
             let is_reference = [40, 64].into_iter().any(|length| {
-                line.split_at_checked(length).is_some_and(|(hash, rest)| is_hash(hash) && rest.starts_with(b" "))
+                line.split_at_checked(length)
+                    .is_some_and(|(hash, rest)| is_hash(hash) && rest.starts_with(b" "))
             });
             if is_reference || line.starts_with(b"version ") || line.starts_with(b"ERR ") {
                 Claim::likely(Protocol::Git, "a reference, version or error as git sends it").into()

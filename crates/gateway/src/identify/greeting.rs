@@ -14,8 +14,11 @@ const LINE: usize = 2048;
 /// How many lines are looked at for a change to TLS.
 const WATCHED: u64 = 64;
 
+/// A command line: the verb in upper case, what follows it, and how many bytes it takes.
+type Command<'a> = (Vec<u8>, &'a [u8], usize);
+
 /// A client's command line: `None` while it isn't complete, nothing if it is none.
-fn command(head: &[u8]) -> Option<Option<(Vec<u8>, &[u8], usize)>> {
+fn command(head: &[u8]) -> Option<Option<Command<'_>>> {
     let is_command = |byte: &u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x80..);
     let seen = head.get(..LINE).unwrap_or(head);
     let letters = seen.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
@@ -35,7 +38,9 @@ fn command(head: &[u8]) -> Option<Option<(Vec<u8>, &[u8], usize)>> {
 pub(super) fn smtp_client(head: &[u8]) -> Step {
     match command(head) {
         None => Step::More,
-        Some(Some((verb, name, used))) if matches!(&verb[..], b"EHLO" | b"HELO" | b"LHLO") && !name.is_empty() => {
+        Some(Some((verb, name, used)))
+            if matches!(&verb[..], b"EHLO" | b"HELO" | b"LHLO") && !name.is_empty() =>
+        {
             Claim::likely(Protocol::Smtp, "a client's hello of SMTP")
                 .with(|details| details.client = Some(text(name)))
                 .followed(used, commands)
@@ -61,7 +66,9 @@ pub(super) fn ftp_client(head: &[u8]) -> Step {
                 claim.follow = Some(after_change);
                 claim.into()
             }
-            (b"FEAT", b"") => Claim::likely(Protocol::Ftp, "a question of FTP").followed(used, commands).into(),
+            (b"FEAT", b"") => {
+                Claim::likely(Protocol::Ftp, "a question of FTP").followed(used, commands).into()
+            }
             _ => Step::No,
         },
         Some(None) => Step::No,
@@ -76,7 +83,9 @@ fn commands(claim: &mut Claim, head: &[u8]) -> Follow {
         Some(Some((verb, rest, used))) => {
             claim.note += 1;
             match (&verb[..], rest) {
-                (b"STARTTLS", b"") | (b"AUTH", b"TLS" | b"SSL" | b"TLS-C") => claim.follow = Some(after_change),
+                (b"STARTTLS", b"") | (b"AUTH", b"TLS" | b"SSL" | b"TLS-C") => {
+                    claim.follow = Some(after_change)
+                }
                 // A line of credentials is no command.
                 (b"AUTH" | b"DATA" | b"BDAT" | b"QUIT" | b"PASV" | b"EPSV", _) => return Follow::Done,
                 (b"USER", user) if claim.details.user.is_none() => claim.details.user = Some(text(user)),
@@ -110,7 +119,7 @@ pub(super) fn server(head: &[u8]) -> Step {
         {
             return Step::No;
         }
-        let Some((line, used)) = line(rest) else {
+        let Some((line, used)) = line(rest.get(..LINE).unwrap_or(rest)) else {
             return if rest.len() < LINE { Step::More } else { Step::No };
         };
         place += used;
@@ -133,7 +142,8 @@ fn greeted(greeting: &[u8]) -> Claim {
     } else {
         (Protocol::Smtp, Confidence::Guess)
     };
-    let claim = Claim::new(protocol, confidence, "a greeting with 220, as SMTP and FTP have it").or_also(BOTH);
+    let claim =
+        Claim::new(protocol, confidence, "a greeting with 220, as SMTP and FTP have it").or_also(BOTH);
     claim.with(|details| details.server = Some(text(greeting.get(4..).unwrap_or_default().trim_ascii())))
 }
 

@@ -129,7 +129,9 @@ fn fragment<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
 
 fn read(claim: &mut Claim, block: &[u8]) -> Follow {
     let Some(fields) = hpack::decode(block) else { return claim.goes_on_as_another() };
-    let all = |name: &'static [u8]| fields.iter().filter(move |field| field.name == name).map(|field| &field.value[..]);
+    let all = |name: &'static [u8]| {
+        fields.iter().filter(move |field| field.name == name).map(|field| &field.value[..])
+    };
     let mut hosts: Vec<&[u8]> = all(b":authority").chain(all(b"host")).collect();
     hosts.dedup();
     match hosts.as_slice() {

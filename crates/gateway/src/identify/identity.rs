@@ -30,6 +30,15 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// Its name, as it stands in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Guess => "guess",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+
     /// One step surer.
     pub(super) const fn raised(self) -> Self {
         match self {
@@ -90,6 +99,23 @@ impl Identity {
     /// The identity and what is inside it, from the outside in.
     pub fn layers(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |layer| layer.inner.as_deref().and_then(State::identity))
+    }
+
+    /// The host that the client says it wants: the server name of TLS, or the host of an HTTP request.
+    pub fn asked_host(&self) -> Option<&Text> {
+        let details = &self.details;
+        let hello = details.tls_client.as_ref().and_then(|hello| hello.server_name.as_ref());
+        hello.or_else(|| details.http.as_ref().and_then(|request| request.host.as_ref()))
+    }
+
+    /// Whether the host that it wants may be another than it says, since TLS can hide it.
+    pub fn hides_host(&self) -> bool {
+        self.details.tls_client.as_ref().is_some_and(|hello| hello.encrypted_hello)
+    }
+
+    /// Whether all readers of the same bytes would understand the same: nothing is ambiguous, and it isn't a guess.
+    pub fn is_clear(&self) -> bool {
+        self.ambiguities.is_empty() && self.confidence > Confidence::Guess
     }
 }
 

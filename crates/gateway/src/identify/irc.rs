@@ -32,7 +32,8 @@ fn words(line: &[u8]) -> Vec<&[u8]> {
 /// A client's registration: `NICK` and `USER`, in any order, perhaps behind `CAP` and `PASS`.
 pub(super) fn client(head: &[u8]) -> Step {
     const VERBS: [&[u8]; 4] = [b"CAP ", b"PASS ", b"NICK ", b"USER "];
-    let is_possible = |verb: &[u8]| head.iter().zip(verb).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted));
+    let is_possible =
+        |verb: &[u8]| head.iter().zip(verb).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted));
     if !VERBS.into_iter().any(is_possible) {
         return Step::No;
     }
@@ -44,7 +45,10 @@ pub(super) fn client(head: &[u8]) -> Step {
         };
         place = end;
         let words = words(line);
-        match (words.first().map(|verb| verb.to_ascii_uppercase()).as_deref(), words.get(1..).unwrap_or_default()) {
+        match (
+            words.first().map(|verb| verb.to_ascii_uppercase()).as_deref(),
+            words.get(1..).unwrap_or_default(),
+        ) {
             (Some(b"CAP" | b"PASS"), [_, ..]) => {}
             (Some(b"NICK"), [name]) => nick = Some(*name),
             (Some(b"USER"), [_, _, _, _, ..]) => has_user = true,

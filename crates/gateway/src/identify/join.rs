@@ -54,7 +54,9 @@ fn undecided(identifier: &Identifier) -> Option<Wants> {
 fn unknown(identifier: &Identifier) -> Identity {
     let said = match identifier.begun {
         Some(begun) => format!("it ends where it could still have become {begun}"),
-        None if identifier.client.is_silent() && identifier.server.is_silent() => "nobody said anything".into(),
+        None if identifier.client.is_silent() && identifier.server.is_silent() => {
+            "nobody said anything".into()
+        }
         None => "what was said is the opening of no protocol that is known".into(),
     };
     of(&Claim::guess(Protocol::Unknown, said))
@@ -97,24 +99,30 @@ fn both(client: &Claim, server: &Claim) -> Identity {
     identity.evidence.push(second.evidence.clone());
     identity.details = Box::new(client.details.clone().or(&server.details));
     identity.ambiguities.extend(second.ambiguities.iter().filter(|other| !first.ambiguities.contains(other)));
-    let doubted = client.confidence.min(server.confidence) == Confidence::Guess && !identity.ambiguities.is_empty();
-    identity.confidence = if doubted {
-        Confidence::Guess
-    } else {
-        client.confidence.max(server.confidence).raised()
+    let doubted =
+        client.confidence.min(server.confidence) == Confidence::Guess && !identity.ambiguities.is_empty();
+    let surer = client.confidence.max(server.confidence);
+    identity.confidence = match protocol {
+        _ if doubted => Confidence::Guess,
+        // Two banners are two lines that anyone can write; only a key exchange is more.
+        Protocol::Ssh => surer,
+        _ => surer.raised(),
     };
     identity
 }
 
 /// What both speak, if they agree.
 fn common(client: &Claim, server: &Claim) -> Option<Protocol> {
-    if client.protocol == server.protocol || server.also.contains(&client.protocol) {
-        Some(client.protocol)
-    } else if client.also.contains(&server.protocol) {
-        Some(server.protocol)
+    let agree = client.protocol == server.protocol
+        || server.also.contains(&client.protocol)
+        || client.also.contains(&server.protocol);
+    // What mines does so whichever side shows it; else the client decides what it asks for, unless it was loose.
+    let is_server = server.protocol == Protocol::Stratum || client.also.contains(&server.protocol);
+    agree.then_some(if is_server && client.protocol != Protocol::Stratum {
+        server.protocol
     } else {
-        None
-    }
+        client.protocol
+    })
 }
 
 fn contradiction(client: &Claim, server: &Claim) -> Identity {

@@ -1,7 +1,7 @@
 //! JSON-RPC in the clear, message after message: mining if one of them is, and as long as none is, just that.
 //!
-//! Every message is looked at, also after the first, because any of them can be the one that mines. A message that
-//! isn't JSON-RPC has no name; the next one may have.
+//! Every message is looked at, also after the first, because any of them can be the one that mines. Messages that
+//! aren't JSON-RPC are unknown; the next one may not be.
 
 mod value;
 
@@ -11,38 +11,34 @@ pub(super) use value::Value;
 
 use super::ambiguity::Ambiguity;
 use super::claim::{Claim, Follow, HEAD, Step};
+use super::identity::Confidence;
 use super::stratum::{self, Found};
 
-/// Either side's first message that is JSON-RPC.
+/// Either side's first message.
 pub(super) fn recognise(head: &[u8]) -> Step {
-    let mut place = 0;
-    loop {
-        let rest = head.get(place..).unwrap_or_default();
-        let length = match extent(rest) {
-            Extent::Whole(length) => length,
-            Extent::More => return Step::More,
-            Extent::None => return Step::No,
-        };
-        place += length;
-        let (message, _) = rest.split_at(length);
-        if let Some(claim) = claim(&stratum::inspect(message)) {
-            return claim.followed(place, next_message).into();
-        }
-    }
+    let length = match extent(head) {
+        Extent::Whole(length) => length,
+        Extent::More => return Step::More,
+        Extent::None => return Step::No,
+    };
+    let mut claim = Claim::guess(Protocol::Unknown, "JSON that isn't JSON-RPC");
+    learn(&mut claim, &stratum::inspect(head.get(..length).unwrap_or_default()));
+    claim.or_also(&[Protocol::JsonRpc, Protocol::Stratum]).followed(length, next_message).into()
 }
 
-fn claim(found: &Found) -> Option<Claim> {
-    let mut claim = match &found.mining {
-        Some(mining) => Claim::new(Protocol::Stratum, mining.confidence(), mining.evidence())
-            .or_also(&[Protocol::JsonRpc])
-            .with(|details| details.stratum = Some(mining.clone())),
-        None if found.is_rpc => {
-            Claim::likely(Protocol::JsonRpc, "a JSON-RPC message that doesn't mine").or_also(&[Protocol::Stratum])
-        }
-        None => return None,
-    };
+/// What a message adds: that it is JSON-RPC, or that it mines.
+fn learn(claim: &mut Claim, found: &Found) {
     found.ambiguity.into_iter().for_each(|ambiguity| claim.doubt(ambiguity));
-    Some(claim)
+    if let Some(mining) = &found.mining {
+        claim.protocol = Protocol::Stratum;
+        claim.confidence = mining.confidence();
+        claim.evidence = mining.evidence();
+        claim.details.stratum = Some(mining.clone());
+    } else if found.is_rpc && claim.protocol == Protocol::Unknown {
+        claim.protocol = Protocol::JsonRpc;
+        claim.confidence = Confidence::Likely;
+        claim.evidence = "a JSON-RPC message that doesn't mine".into();
+    }
 }
 
 /// Looks at the next message, until one mines.
@@ -59,15 +55,7 @@ fn next_message(claim: &mut Claim, head: &[u8]) -> Follow {
         }
         Extent::None => return claim.goes_on_as_another(),
     };
-    let found = stratum::inspect(head.get(..length).unwrap_or_default());
-    found.ambiguity.into_iter().for_each(|ambiguity| claim.doubt(ambiguity));
-    if let Some(mining) = found.mining {
-        claim.protocol = Protocol::Stratum;
-        claim.confidence = mining.confidence();
-        claim.evidence = mining.evidence();
-        claim.also = &[Protocol::JsonRpc];
-        claim.details.stratum = Some(mining);
-    }
+    learn(claim, &stratum::inspect(head.get(..length).unwrap_or_default()));
     Follow::Consumed { bytes: length, skip: 0 }
 }
 

@@ -146,6 +146,12 @@ impl Identifier {
 
     /// Takes what a side said next, and answers what is known then.
     pub fn push(&mut self, side: Side, bytes: &[u8]) -> &State {
+        self.hear(side, bytes);
+        &self.state
+    }
+
+    /// Takes what a side said next. True if what is known has changed.
+    fn hear(&mut self, side: Side, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         let mut changed = false;
         while !rest.is_empty() && self.wants(side) {
@@ -153,10 +159,11 @@ impl Identifier {
             changed |= news;
             rest = rest.get(taken..).unwrap_or_default();
         }
-        if changed || self.is_first_word(bytes) {
+        let is_news = changed || self.is_first_word(bytes);
+        if is_news {
             self.state = join(self);
         }
-        &self.state
+        is_news
     }
 
     /// Nothing more will come, or nobody waits longer: what has no name by now is unknown.
@@ -198,7 +205,7 @@ impl Identifier {
         changed |= self.resolve();
         for side in [Side::Client, Side::Server] {
             if self.stream(side).is_tunnel && self.stream(side).held() > 0 {
-                let held = self.stream_mut(side).into_tunnel();
+                let held = self.stream_mut(side).take_tunnelled();
                 changed |= self.push_inside(side, &held);
             }
         }
@@ -253,7 +260,7 @@ impl Identifier {
         if let Some(gate) = gate.filter(|_| self.server.is_silent()) {
             let frames = (gate == Gate::Websocket).then(Default::default);
             self.inside = self.inside_with(frames);
-            let held = self.client.into_tunnel();
+            let held = self.client.take_tunnelled();
             self.push_inside(Side::Client, &held);
         }
     }
@@ -286,19 +293,11 @@ impl Inside {
 
     /// True if what is known has changed.
     fn push(&mut self, side: Side, bytes: &[u8]) -> bool {
-        let before = self.identifier.state.clone();
         let identifier = &mut self.identifier;
-        match &mut self.frames {
-            None => _ = identifier.push(side, bytes),
-            Some(frames) => {
-                let [client, server] = frames;
-                let unframer = if side == Side::Client { client } else { server };
-                unframer.push(bytes, |payload| _ = identifier.push(side, payload));
-            }
-        }
-        identifier.state != before
+        let Some([client, server]) = &mut self.frames else { return identifier.hear(side, bytes) };
+        let unframer = if side == Side::Client { client } else { server };
+        let mut changed = false;
+        unframer.push(bytes, |payload| changed |= identifier.hear(side, payload));
+        changed
     }
 }
-
-#[cfg(test)]
-mod tests;

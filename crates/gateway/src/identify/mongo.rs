@@ -74,7 +74,10 @@ fn command<'a>(head: &'a [u8], header: &Header) -> Option<Option<&'a [u8]>> {
             let Some(collection) = reader.c_string() else {
                 return if reader.rest().len() > 256 { Some(None) } else { None };
             };
-            if !collection.contains(&b'.') || !collection.iter().all(u8::is_ascii_graphic) {
+            if collection.len() > 256
+                || !collection.contains(&b'.')
+                || !collection.iter().all(u8::is_ascii_graphic)
+            {
                 return Some(None);
             }
             reader.take(8)?;

@@ -86,7 +86,9 @@ fn properties(reader: &mut Reader<'_>) -> Option<()> {
 pub(super) fn server(head: &[u8]) -> Step {
     match packet(head, 0x20) {
         None => Step::More,
-        Some(Some([0..=1, code, rest @ ..])) if *code <= 5 && rest.is_empty() || !head.is_empty() && is_fifth(head) => {
+        Some(Some([0..=1, code, rest @ ..]))
+            if *code <= 5 && rest.is_empty() || !head.is_empty() && is_fifth(head) =>
+        {
             Claim::likely(Protocol::Mqtt, "a CONNACK packet of MQTT").into()
         }
         Some(_) => Step::No,

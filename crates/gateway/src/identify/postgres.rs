@@ -17,7 +17,9 @@ const LONGEST: u32 = 10_000;
 fn packet(head: &[u8]) -> Option<Option<(u32, &[u8], usize)>> {
     let mut reader = Reader::new(head);
     // Three bytes of code tell as much as there is to tell early.
-    let is_code = |bytes: &[u8]| [&[0, 3, 0][..], &[4, 210, 22]].iter().any(|code| bytes.iter().zip(*code).all(|(a, b)| a == b));
+    let is_code = |bytes: &[u8]| {
+        [&[0, 3, 0][..], &[4, 210, 22]].iter().any(|code| bytes.iter().zip(*code).all(|(a, b)| a == b))
+    };
     if !head.iter().take(2).all(|byte| *byte == 0) || !is_code(head.get(4..).unwrap_or_default()) {
         return Some(None);
     }
@@ -34,7 +36,9 @@ pub(super) fn client(head: &[u8]) -> Step {
     let Some(packet) = packet(head) else { return Step::More };
     match packet {
         Some((SSL_REQUEST | GSS_REQUEST, [], used)) => {
-            Claim::likely(Protocol::Postgres, "a request of PostgreSQL for encryption").followed(used, after_request).into()
+            Claim::likely(Protocol::Postgres, "a request of PostgreSQL for encryption")
+                .followed(used, after_request)
+                .into()
         }
         Some((CANCEL_REQUEST, [_, _, _, _, _, _, _, _, ..], _)) => {
             Claim::likely(Protocol::Postgres, "a cancel request of PostgreSQL").into()
@@ -106,7 +110,9 @@ fn authentication(head: &[u8]) -> Step {
         return Step::No;
     }
     match (head.get(4), head.get(8)) {
-        (Some(8..), Some(0..=12)) => Claim::likely(Protocol::Postgres, "a question of PostgreSQL for credentials").into(),
+        (Some(8..), Some(0..=12)) => {
+            Claim::likely(Protocol::Postgres, "a question of PostgreSQL for credentials").into()
+        }
         (Some(..8), _) | (_, Some(13..)) => Step::No,
         _ => Step::More,
     }

@@ -64,8 +64,12 @@ fn cookie(variable: &[u8]) -> (Option<&[u8]>, &[u8]) {
 pub(super) fn server(head: &[u8]) -> Step {
     match packet(head, CONFIRM) {
         None => Step::More,
-        Some(Some((variable, used))) if matches!(variable, [2 | 3, _, 8, 0, _, _, _, _]) || variable.is_empty() => {
-            Claim::likely(Protocol::Rdp, "a connection confirmation of Remote Desktop").followed(used, follow).into()
+        Some(Some((variable, used)))
+            if matches!(variable, [2 | 3, _, 8, 0, _, _, _, _]) || variable.is_empty() =>
+        {
+            Claim::likely(Protocol::Rdp, "a connection confirmation of Remote Desktop")
+                .followed(used, follow)
+                .into()
         }
         Some(_) => Step::No,
     }

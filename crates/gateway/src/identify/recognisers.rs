@@ -5,8 +5,8 @@ use event::Protocol;
 
 use super::claim::Recogniser;
 use super::{
-    amqp, bittorrent, coin, dns, git, greeting, http, http2, irc, json, mongo, mqtt, mysql, postgres, rdp, redis,
-    socks, ssh, tls, vnc,
+    amqp, bittorrent, coin, dns, git, greeting, http, http2, irc, json, mongo, mqtt, mysql, postgres, rdp,
+    redis, socks, ssh, tls, vnc,
 };
 
 macro_rules! recognisers {
@@ -31,9 +31,9 @@ pub(super) const CLIENT: &[Recogniser] = recognisers![
     Rdp rdp::client,
     Mqtt mqtt::client,
     Postgres postgres::client,
+    Unknown coin::levin,
     Mongo mongo::client,
     Bitcoin coin::bitcoin,
-    Unknown coin::levin,
     Mysql mysql::client,
     Socks4 socks::client4,
     Dns dns::client,
@@ -56,13 +56,13 @@ pub(super) const SERVER: &[Recogniser] = recognisers![
     Rdp rdp::server,
     Mqtt mqtt::server,
     Mysql mysql::server,
+    Unknown coin::levin,
     Mongo mongo::server,
     Bitcoin coin::bitcoin,
-    Unknown coin::levin,
-    Dns dns::server,
     Smtp greeting::server,
     Irc irc::server,
     Redis redis::server,
+    Dns dns::server,
     Postgres postgres::server,
     Socks5 socks::server5,
     Socks4 socks::server4,

@@ -10,11 +10,56 @@ const HEADER: usize = 32;
 
 /// Commands with which clients open; any other word could be another protocol of the same shape.
 const OPENINGS: &[&str] = &[
-    "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEL", "ECHO", "EVAL", "EXISTS", "EXPIRE", "FLUSHALL",
-    "FLUSHDB", "GET", "HELLO", "HGET", "HGETALL", "HSET", "INCR", "INFO", "KEYS", "LPUSH", "MGET", "MODULE",
-    "MONITOR", "MSET", "MULTI", "PING", "PSUBSCRIBE", "PSYNC", "PUBLISH", "READONLY", "REPLCONF", "ROLE", "RPUSH",
-    "SADD", "SAVE", "SCAN", "SCRIPT", "SELECT", "SENTINEL", "SET", "SETEX", "SLAVEOF", "SUBSCRIBE", "SYNC", "TTL",
-    "TYPE", "XADD", "XREAD", "ZADD",
+    "AUTH",
+    "CLIENT",
+    "CLUSTER",
+    "COMMAND",
+    "CONFIG",
+    "DEL",
+    "ECHO",
+    "EVAL",
+    "EXISTS",
+    "EXPIRE",
+    "FLUSHALL",
+    "FLUSHDB",
+    "GET",
+    "HELLO",
+    "HGET",
+    "HGETALL",
+    "HSET",
+    "INCR",
+    "INFO",
+    "KEYS",
+    "LPUSH",
+    "MGET",
+    "MODULE",
+    "MONITOR",
+    "MSET",
+    "MULTI",
+    "PING",
+    "PSUBSCRIBE",
+    "PSYNC",
+    "PUBLISH",
+    "READONLY",
+    "REPLCONF",
+    "ROLE",
+    "RPUSH",
+    "SADD",
+    "SAVE",
+    "SCAN",
+    "SCRIPT",
+    "SELECT",
+    "SENTINEL",
+    "SET",
+    "SETEX",
+    "SLAVEOF",
+    "SUBSCRIBE",
+    "SYNC",
+    "TTL",
+    "TYPE",
+    "XADD",
+    "XREAD",
+    "ZADD",
 ];
 
 /// A header like `*2` or `$4`: its number and its length. `None` while it isn't complete.
@@ -30,7 +75,8 @@ fn header(bytes: &[u8], kind: u8) -> Option<Option<(usize, usize)>> {
     let Some((text, used)) = line(seen) else {
         return if seen.len() < HEADER { None } else { Some(None) };
     };
-    let number = text.get(1..).and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+    let number =
+        text.get(1..).and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
     Some(number.map(|number| (number, used)))
 }
 
@@ -68,7 +114,10 @@ pub(super) fn client(head: &[u8]) -> Step {
 /// A command on one line, as people type it.
 fn inline(head: &[u8]) -> Step {
     const TYPED: [&[u8]; 3] = [b"PING\r\n", b"INFO\r\n", b"COMMAND\r\n"];
-    if !TYPED.iter().any(|typed| head.iter().zip(*typed).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted))) {
+    if !TYPED
+        .iter()
+        .any(|typed| head.iter().zip(*typed).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)))
+    {
         return Step::No;
     }
     match line(head) {
@@ -86,12 +135,11 @@ pub(super) fn server(head: &[u8]) -> Step {
         return Step::No;
     }
     let seen = head.get(..512).unwrap_or(head);
+    if !seen.iter().take_while(|byte| **byte != b'\n').all(|byte| matches!(byte, b' '..=b'~' | b'\r')) {
+        return Step::No;
+    }
     let Some((line, used)) = line(seen) else {
-        return if seen.len() < 512 && seen.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r')) {
-            Step::More
-        } else {
-            Step::No
-        };
+        return if seen.len() < 512 { Step::More } else { Step::No };
     };
     if !head.get(..used).is_some_and(|line| line.ends_with(b"\r\n")) {
         return Step::No;

@@ -2,7 +2,7 @@
 
 use event::Protocol;
 
-use super::claim::{Claim, Follow, HEAD, Step, tunnel};
+use super::claim::{Claim, Follow, Step, tunnel};
 use super::identity::{Confidence, text};
 use super::reader::Reader;
 
@@ -52,16 +52,15 @@ fn request5(claim: &mut Claim, head: &[u8]) -> Follow {
             None if head.len() > 513 => claim.goes_on_as_another(),
             None => Follow::More,
         },
+        Some(5) if head.get(1).is_some_and(|command| !(1..=3).contains(command)) => {
+            claim.goes_on_as_another()
+        }
         Some(5) => match address5(head) {
             Parsed::Whole(target, used) => {
-                let command = head.get(1).copied().unwrap_or_default();
-                if !(1..=3).contains(&command) {
-                    return claim.goes_on_as_another();
-                }
                 claim.details.target = Some(text(&target));
                 claim.confidence = Confidence::Certain;
                 claim.evidence = "a greeting and a whole request of SOCKS 5".into();
-                claim.follow = (command == 1).then_some(tunnel);
+                claim.follow = (head.get(1) == Some(&1)).then_some(tunnel);
                 Follow::Consumed { bytes: used, skip: 0 }
             }
             Parsed::More => Follow::More,
@@ -137,6 +136,9 @@ fn answer5(claim: &mut Claim, head: &[u8]) -> Follow {
     }
 }
 
+/// The longest request of version 4, with a user and a name.
+const LONGEST4: usize = 600;
+
 /// A client's request of version 4 or 4a.
 pub(super) fn client4(head: &[u8]) -> Step {
     if !head.iter().zip([4..=4, 1..=2]).all(|(byte, wanted)| wanted.contains(byte)) {
@@ -147,10 +149,11 @@ pub(super) fn client4(head: &[u8]) -> Step {
         return Step::No;
     }
     match request4(head) {
-        None if head.len() > 600 || head.len() >= HEAD => Step::No,
+        None if head.len() > LONGEST4 => Step::No,
         None => Step::More,
         Some((user, target, used)) => {
-            if !user.iter().chain(&target).all(|byte| matches!(byte, b' '..=b'~' | 0x80..)) {
+            if used > LONGEST4 || !user.iter().chain(&target).all(|byte| matches!(byte, b' '..=b'~' | 0x80..))
+            {
                 return Step::No;
             }
             let is_connect = head.get(1) == Some(&1);

@@ -32,11 +32,7 @@ pub(super) fn server(head: &[u8]) -> Step {
     banner(head, |endpoint, details| details.ssh_server = Some(endpoint), server_kexinit)
 }
 
-fn banner(
-    head: &[u8],
-    set: fn(Endpoint, &mut super::Details),
-    follow: super::claim::Follower,
-) -> Step {
+fn banner(head: &[u8], set: fn(Endpoint, &mut super::Details), follow: super::claim::Follower) -> Step {
     match begins(head, b"SSH-") {
         Some(true) => {}
         Some(false) => return Step::No,
@@ -45,12 +41,16 @@ fn banner(
     let Some((banner, used)) = line(head.get(..BANNER).unwrap_or(head)) else {
         return if head.len() >= BANNER { Step::No } else { Step::More };
     };
-    let is_version = [&b"SSH-2.0-"[..], b"SSH-1.99-", b"SSH-1.5-"].iter().any(|prefix| banner.starts_with(prefix));
+    let is_version =
+        [&b"SSH-2.0-"[..], b"SSH-1.99-", b"SSH-1.5-"].iter().any(|prefix| banner.starts_with(prefix));
     if !is_version || !banner.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Step::No;
     }
     let endpoint = Endpoint { banner: text(banner), hassh: None };
-    Claim::likely(Protocol::Ssh, "a banner of SSH").with(|details| set(endpoint, details)).followed(used, follow).into()
+    Claim::likely(Protocol::Ssh, "a banner of SSH")
+        .with(|details| set(endpoint, details))
+        .followed(used, follow)
+        .into()
 }
 
 fn client_kexinit(claim: &mut Claim, head: &[u8]) -> Follow {

@@ -31,7 +31,7 @@ pub enum Dialect {
     Stratum,
     /// `eth_submitLogin`, `eth_getWork`, …: Ethereum proxies.
     EthProxy,
-    /// `login`, `job`, `submit` with job, nonce and result: the Monero family, and Grin and Beam.
+    /// `login`, `job`, `submit` with job, nonce and result: the Monero family, Grin and Beam, miners in browsers.
     CryptoNote,
     /// `getwork`, `getblocktemplate`, `submitblock`: a node asked directly.
     Getwork,
@@ -61,16 +61,19 @@ impl Stratum {
         Self { dialect, method: text(method.as_bytes()), login: None, agent: None, confidence }
     }
 
-    fn told_by(mut self, message: &Value) -> Self {
-        let named = |value: &Value, keys: &[&str]| {
+    fn told_by(mut self, message: &Value<'_>) -> Self {
+        let named = |value: &Value<'_>, keys: &[&str]| {
             let found = keys.iter().flat_map(|key| value.all(key).filter_map(Value::as_text)).next();
             found.map(|found| text(found.as_bytes()))
         };
         for params in message.all("params") {
-            let place = |place: usize| params.items().get(place).and_then(Value::as_text).map(|found| text(found.as_bytes()));
+            let place = |place: usize| {
+                params.items().get(place).and_then(Value::as_text).map(|found| text(found.as_bytes()))
+            };
             let is_about_agent = self.method.as_bytes().eq_ignore_ascii_case(b"mining.subscribe");
             let first = place(0);
-            self.login = named(params, &["login", "user", "api_key"]).or(first.clone().filter(|_| !is_about_agent));
+            self.login =
+                named(params, &["login", "user", "api_key"]).or(first.clone().filter(|_| !is_about_agent));
             self.agent = named(params, &["agent", "userAgent"]).or(first.filter(|_| is_about_agent));
         }
         self.agent = self.agent.or_else(|| named(message, &["worker", "agent"]));
@@ -110,30 +113,39 @@ pub(super) fn inspect(json: &[u8]) -> Found {
 
 /// JSON that we can't read, a tolerant pool may: what it contains still shows.
 fn broken(json: &[u8]) -> Found {
-    let contains = |word: &str| json.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
-    let words = ["\"mining.", "\"eth_submitlogin\"", "\"eth_getwork\"", "\"eth_submitwork\"", "\"eth_submithashrate\""];
+    let contains =
+        |word: &str| json.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()));
+    let words = [
+        "\"mining.",
+        "\"eth_submitlogin\"",
+        "\"eth_getwork\"",
+        "\"eth_submitwork\"",
+        "\"eth_submithashrate\"",
+    ];
     let dialect = match words.iter().position(|word| contains(word)) {
         Some(0) => Some(Dialect::Stratum),
         Some(_) => Some(Dialect::EthProxy),
-        None => (contains("\"job_id\"") || contains("\"login\"") && contains("\"pass\"")).then_some(Dialect::CryptoNote),
+        None => (contains("\"job_id\"") || contains("\"login\"") && contains("\"pass\""))
+            .then_some(Dialect::CryptoNote),
     };
     Found { mining: dialect.map(|dialect| Stratum::new(dialect, Confidence::Likely, "")), ..Found::default() }
 }
 
-fn is_rpc(message: &Value) -> bool {
+fn is_rpc(message: &Value<'_>) -> bool {
     let is_call = message.all("method").any(|method| method.as_text().is_some())
         && ["id", "params", "jsonrpc"].iter().any(|key| message.has(key));
     let is_answer = message.has("id") && ["result", "error"].iter().any(|key| message.has(key));
     is_call || is_answer
 }
 
-fn mining(message: &Value) -> Option<Stratum> {
-    let calls = message.all("method").filter_map(Value::as_text);
+fn mining(message: &Value<'_>) -> Option<Stratum> {
+    // Miners in browsers say `type` for `method`.
+    let calls = message.all("method").chain(message.all("type")).filter_map(Value::as_text);
     let called = calls.filter_map(|method| call(method, message)).next();
     called.map(|found| found.told_by(message)).or_else(|| answer(message))
 }
 
-fn call(method: &str, message: &Value) -> Option<Stratum> {
+fn call(method: &str, message: &Value<'_>) -> Option<Stratum> {
     let lower = method.to_ascii_lowercase();
     let params = |keys: &[&str]| message.all("params").any(|params| keys.iter().all(|key| params.has(key)));
     let any = |keys: &[&str]| keys.iter().any(|key| params(&[key]) || message.has(key));
@@ -164,7 +176,7 @@ fn call(method: &str, message: &Value) -> Option<Stratum> {
 }
 
 /// A pool's answer that only mining has: subscriptions, a job, or work as hashes.
-fn answer(message: &Value) -> Option<Stratum> {
+fn answer(message: &Value<'_>) -> Option<Stratum> {
     message.all("result").find_map(|result| {
         if result.all("job").any(|job| job.has("job_id") || job.has("blob")) {
             return Some(Stratum::new(Dialect::CryptoNote, Confidence::Certain, ""));
@@ -178,13 +190,13 @@ fn answer(message: &Value) -> Option<Stratum> {
     })
 }
 
-fn names_mining(value: &Value, depth: u8) -> bool {
+fn names_mining(value: &Value<'_>, depth: u8) -> bool {
     value.as_text().is_some_and(|text| text.starts_with("mining."))
         || depth > 0 && value.items().iter().take(8).any(|item| names_mining(item, depth - 1))
 }
 
 /// 32 bytes in hexadecimal digits.
-fn is_hash(value: &Value) -> bool {
+fn is_hash(value: &Value<'_>) -> bool {
     let digits = value.as_text().and_then(|text| text.strip_prefix("0x"));
     digits.is_some_and(|digits| digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

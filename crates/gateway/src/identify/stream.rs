@@ -192,7 +192,7 @@ impl Stream {
     }
 
     /// What is held, for the conversation inside.
-    pub(super) fn into_tunnel(&mut self) -> Vec<u8> {
+    pub(super) fn take_tunnelled(&mut self) -> Vec<u8> {
         self.is_tunnel = true;
         std::mem::take(&mut self.head)
     }

@@ -6,7 +6,8 @@ use super::claim::{Claim, Step};
 use super::identity::text;
 
 pub(super) fn recognise(head: &[u8]) -> Step {
-    let is_wanted = |(byte, wanted): (&u8, &u8)| if *wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+    let is_wanted =
+        |(byte, wanted): (&u8, &u8)| if *wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
     if !head.iter().zip(b"RFB 000.000\n").all(is_wanted) {
         return Step::No;
     }

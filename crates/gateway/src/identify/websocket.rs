@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn long_lengths_are_read() {
-        let long = [&[0x82, 126, 0x01, 0x00][..], &[7; 256], &[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 1], &[9]].concat();
+        let long =
+            [&[0x82, 126, 0x01, 0x00][..], &[7; 256], &[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 1], &[9]].concat();
         assert_eq!(inside(&long, 3), [&[7; 256][..], &[9]].concat());
     }
 }

@@ -106,25 +106,35 @@ fn next_request(claim: &mut Claim) {
 /// A body in chunks, held together as long as it looks like JSON.
 fn chunked(claim: &mut Claim, bytes: &[u8]) -> Follow {
     let mut body = Vec::new();
-    match join(bytes, &mut body) {
-        Err(Broken) => {
-            claim.doubt(Ambiguity::BodyLength);
-            claim.goes_on_as_another()
-        }
+    let joined = join(bytes, &mut body);
+    let looks = is_json(&body);
+    match joined {
+        _ if looks == Some(false) => pass_over(claim),
+        Err(Broken) => broken(claim),
         Ok(Some(used)) => {
             inspect(claim, &body);
             next_request(claim);
             Follow::Consumed { bytes: used, skip: 0 }
         }
-        Ok(None) if is_json(&body) == Some(false) || bytes.len() >= HEAD => {
-            if is_json(&body) == Some(true) {
+        Ok(None) if bytes.len() >= HEAD => {
+            if looks == Some(true) {
                 claim.doubt(Ambiguity::TooLong);
             }
-            claim.follow = Some(chunk);
-            Follow::Consumed { bytes: 0, skip: 0 }
+            pass_over(claim)
         }
         Ok(None) => Follow::More,
     }
+}
+
+fn pass_over(claim: &mut Claim) -> Follow {
+    claim.follow = Some(chunk);
+    Follow::Consumed { bytes: 0, skip: 0 }
+}
+
+/// Chunks that aren't: where the body ends is the reader's choice.
+fn broken(claim: &mut Claim) -> Follow {
+    claim.doubt(Ambiguity::BodyLength);
+    claim.goes_on_as_another()
 }
 
 struct Broken;
@@ -173,8 +183,23 @@ fn chunk(claim: &mut Claim, bytes: &[u8]) -> Follow {
             }
             None => Follow::More,
         },
-        Ok(Some((start, size))) => Follow::Consumed { bytes: start, skip: size.saturating_add(2) },
+        Ok(Some((start, size))) => {
+            claim.follow = Some(chunk_end);
+            Follow::Consumed { bytes: start, skip: size }
+        }
         Ok(None) => Follow::More,
-        Err(Broken) => claim.goes_on_as_another(),
+        Err(Broken) => broken(claim),
+    }
+}
+
+/// The line end behind a chunk's data.
+fn chunk_end(claim: &mut Claim, bytes: &[u8]) -> Follow {
+    match bytes {
+        [] | [b'\r'] => Follow::More,
+        [b'\r', b'\n', ..] => {
+            claim.follow = Some(chunk);
+            Follow::Consumed { bytes: 2, skip: 0 }
+        }
+        _ => broken(claim),
     }
 }

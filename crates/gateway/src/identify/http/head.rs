@@ -9,8 +9,7 @@ pub(super) const FIELDS: usize = 128;
 
 /// How many bytes the head takes, with the empty line at its end, by whichever line ends; `None` if it isn't complete.
 pub(super) fn end(bytes: &[u8]) -> Option<usize> {
-    let feeds = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place);
-    feeds.into_iter().find_map(|place| match bytes.get(place + 1..)? {
+    memchr::memchr_iter(b'\n', bytes).find_map(|place| match bytes.get(place + 1..)? {
         [b'\n', ..] => Some(place + 2),
         [b'\r', b'\n', ..] => Some(place + 3),
         _ => None,
@@ -20,16 +19,27 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
 /// What the raw bytes of a head leave open.
 pub(super) fn doubts(head: &[u8]) -> Vec<Ambiguity> {
     let mut doubts = Vec::new();
-    let pairs = || head.iter().zip(head.iter().skip(1));
-    if pairs().any(|(before, byte)| *byte == b'\n' && *before != b'\r') {
-        doubts.push(Ambiguity::BareLineFeed);
+    let mut doubt = |ambiguity| {
+        if !doubts.contains(&ambiguity) {
+            doubts.push(ambiguity);
+        }
+    };
+    for place in memchr::memchr2_iter(b'\r', b'\n', head) {
+        let before = place.checked_sub(1).and_then(|before| head.get(before));
+        match (before, head.get(place..).unwrap_or_default()) {
+            (_, [b'\r', b'\n', ..]) => {}
+            (_, [b'\r', ..]) => doubt(Ambiguity::BareCarriageReturn),
+            (before, rest) => {
+                if before != Some(&b'\r') {
+                    doubt(Ambiguity::BareLineFeed);
+                }
+                if matches!(rest, [_, b' ' | b'\t', ..]) {
+                    doubt(Ambiguity::FoldedHeader);
+                }
+            }
+        }
     }
-    if pairs().any(|(byte, after)| *byte == b'\r' && *after != b'\n') {
-        doubts.push(Ambiguity::BareCarriageReturn);
-    }
-    if pairs().any(|(byte, after)| *byte == b'\n' && matches!(after, b' ' | b'\t')) {
-        doubts.push(Ambiguity::FoldedHeader);
-    }
+    doubts.sort_unstable();
     doubts
 }
 

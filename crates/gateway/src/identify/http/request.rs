@@ -63,7 +63,7 @@ fn begins_as_request(bytes: &[u8]) -> Option<bool> {
         Some(b' ') if method > 0 => {}
         Some(_) => return Some(false),
     }
-    let line = bytes.iter().position(|byte| *byte == b'\n')?;
+    let line = memchr::memchr(b'\n', bytes)?;
     let line = bytes.get(..line)?;
     let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii_end();
     Some(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
@@ -94,6 +94,10 @@ fn read(head: &[u8]) -> (Claim, Body) {
         claim.doubt(ambiguity);
         Length::None
     });
+    // Before 1.1 nobody knew chunks, and some still don't (RFC 9112, section 6.1).
+    if parsed.version == Some(0) && length == Length::Chunked {
+        claim.doubt(Ambiguity::BodyLength);
+    }
     let is_awaited = values(parsed.headers, "expect").any(|value| lists(value, "100-continue"));
     name(&mut claim, &request, parsed.headers);
     if claim.gate.is_some() && !length.is_none() {
@@ -228,11 +232,13 @@ pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
     if host(&next) != host(claim) {
         claim.doubt(Ambiguity::LaterHost);
     }
+    if next.gate.is_some() {
+        claim.doubt(Ambiguity::LaterTunnel);
+    }
     if !claim.ambiguities.is_empty() {
         claim.confidence = Confidence::Guess;
     }
     if next.gate.is_some() {
-        claim.doubt(Ambiguity::LaterTunnel);
         return Follow::Done;
     }
     body::expect(claim, body.length);

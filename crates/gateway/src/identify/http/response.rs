@@ -26,7 +26,8 @@ pub(crate) fn recognise(bytes: &[u8]) -> Step {
         if matches!(status, 100 | 102..=199) {
             continue;
         }
-        let mut claim = Claim::certain(Protocol::Http, format!("a whole HTTP/1 response head, status {status}"));
+        let mut claim =
+            Claim::certain(Protocol::Http, format!("a whole HTTP/1 response head, status {status}"));
         claim.used = place;
         claim.answered = Some(status);
         return claim

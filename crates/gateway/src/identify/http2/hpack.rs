@@ -48,7 +48,8 @@ pub(super) fn decode(block: &[u8]) -> Option<Vec<Field>> {
             _ => (4, false),
         };
         let index = integer(&mut rest, prefix)?;
-        let field = if prefix == 7 { indexed(index, &dynamic)? } else { literal(index, &dynamic, &mut rest)? };
+        let field =
+            if prefix == 7 { indexed(index, &dynamic)? } else { literal(index, &dynamic, &mut rest)? };
         decoded += field.name.len() + field.value.len();
         if fields.len() >= FIELDS || decoded > DECODED {
             return None;
@@ -127,7 +128,8 @@ mod tests {
         let plain = [&[0x82, 0x86, 0x84, 0x41, 0x0f][..], b"www.example.com"].concat();
         assert_eq!(decoded(&plain), expected);
         let coded = [
-            0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff,
+            0x82, 0x86, 0x84, 0x41, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4,
+            0xff,
         ];
         assert_eq!(decoded(&coded), expected);
     }
@@ -140,7 +142,9 @@ mod tests {
 
     #[test]
     fn broken_blocks_are_refused() {
-        for block in [&[0x41][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[0x80], &[0xbe], &[0x41, 5, b'a'], &[0x7f]] {
+        for block in
+            [&[0x41][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[0x80], &[0xbe], &[0x41, 5, b'a'], &[0x7f]]
+        {
             assert!(decode(block).is_none(), "{block:x?}");
         }
     }

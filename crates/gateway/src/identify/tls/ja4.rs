@@ -25,7 +25,8 @@ pub(super) fn fingerprint(hello: &ClientHello, offer: &Offer) -> String {
     if !signatures.is_empty() {
         second = format!("{second}_{}", list(&signatures));
     }
-    let (first, second) = (hash(&list(&ciphers)), if extensions.is_empty() { hash("") } else { hash(&second) });
+    let (first, second) =
+        (hash(&list(&ciphers)), if extensions.is_empty() { hash("") } else { hash(&second) });
     format!("t{version}{named}{:02}{:02}{alpn}_{first}_{second}", counts.0, counts.1)
 }
 
@@ -77,12 +78,12 @@ mod tests {
         let offer = Offer {
             version: 0x0303,
             ciphers: vec![
-                0x4a4a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c,
-                0x009d, 0x002f, 0x0035,
+                0x4a4a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013,
+                0xc014, 0x009c, 0x009d, 0x002f, 0x0035,
             ],
             extensions: vec![
-                0x7a7a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b,
-                0xff01, 0x000b, 0x000a, 0x0015,
+                0x7a7a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023,
+                0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015,
             ],
             signature_algorithms: vec![0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
         };
@@ -107,6 +108,10 @@ mod tests {
 
     #[test]
     fn grease_is_known() {
-        assert!((0..=0xffff).filter(|value| is_grease(*value)).eq((0..16).map(|high| (high << 4 | 0x0a) * 0x0101)));
+        assert!(
+            (0..=0xffff)
+                .filter(|value| is_grease(*value))
+                .eq((0..16).map(|high| (high << 4 | 0x0a) * 0x0101))
+        );
     }
 }

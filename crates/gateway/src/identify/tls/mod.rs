@@ -59,7 +59,9 @@ pub(super) fn name_tor(identity: &mut Identity) {
     if is_shown {
         identity.protocol = Protocol::Tor;
         identity.confidence = if looks_asked { Confidence::Likely } else { Confidence::Guess };
-        identity.evidence.push("the certificate has made-up names for subject and issuer, as Tor's relays have".into());
+        identity
+            .evidence
+            .push("the certificate has made-up names for subject and issuer, as Tor's relays have".into());
     } else if looks_asked && asked.is_some_and(has_digits) {
         identity.evidence.push("the server name could be made up as Tor's are; the bytes don't tell".into());
     }
