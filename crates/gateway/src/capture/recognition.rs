@@ -72,6 +72,7 @@ impl Recognition {
 
     /// What was found in datagrams: DNS or nothing.
     pub(super) fn into_datagram_identity(self) -> Option<Identity> {
-        self.into_identity().filter(|identity| identity.protocol == Protocol::Dns)
+        let identity = self.into_identity().filter(|identity| identity.protocol == Protocol::Dns)?;
+        Some(Identity { evidence: vec!["a whole DNS message in a datagram".to_owned()], ..identity })
     }
 }
