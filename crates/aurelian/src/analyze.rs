@@ -29,7 +29,11 @@ const PORTION: usize = 1000;
 pub(crate) fn run(options: &AnalyzeOptions) -> Result<ExitCode, Failure> {
     let mut flows = Flows::new(open(&options.file)?);
     let mut out = BufWriter::new(io::stdout().lock());
-    if options.json { lines(&mut flows, &mut out)? } else { table(&mut flows, &mut out)? }
+    if options.json {
+        lines(&mut flows, &mut out)?
+    } else {
+        table(&mut flows, &mut out)?
+    }
     out.flush()?;
     // If even stderr is gone, the exit code says it.
     let _ = writeln!(io::stderr(), "aurelian: {}", style::for_stderr(told(&flows.counts())));

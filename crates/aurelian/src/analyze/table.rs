@@ -16,7 +16,16 @@ const NAME: usize = 60;
 const COLUMNS: usize = 10;
 
 const TITLE: [&str; COLUMNS] = [
-    "FIRST", "TIME", "", "CLIENT", "SERVER", "PROTOCOL", "CLIENT SAID", "SERVER SAID", "GAPS", "NAME, NOTES",
+    "FIRST",
+    "TIME",
+    "",
+    "CLIENT",
+    "SERVER",
+    "PROTOCOL",
+    "CLIENT SAID",
+    "SERVER SAID",
+    "GAPS",
+    "NAME, NOTES",
 ];
 
 /// Whether the column is flush right: numbers are.
@@ -36,7 +45,11 @@ pub(super) fn text(flows: &[FlowRecord], has_title: bool) -> String {
         for (column, cell) in row.iter().enumerate() {
             let width = widths[column];
             // Writing to a string can't fail.
-            let _ = if IS_RIGHT[column] { write!(line, "{cell:>width$}  ") } else { write!(line, "{cell:<width$}  ") };
+            let _ = if IS_RIGHT[column] {
+                write!(line, "{cell:>width$}  ")
+            } else {
+                write!(line, "{cell:<width$}  ")
+            };
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -56,7 +69,11 @@ fn row(record: &FlowRecord) -> [String; COLUMNS] {
         protocol(record),
         units::bytes(flow.bytes(Side::Client)),
         units::bytes(flow.bytes(Side::Server)),
-        if initiative.gaps() == 0 { "-".to_owned() } else { format!("{}:{}", initiative.client, initiative.server) },
+        if initiative.gaps() == 0 {
+            "-".to_owned()
+        } else {
+            format!("{}:{}", initiative.client, initiative.server)
+        },
         notes(record),
     ]
 }

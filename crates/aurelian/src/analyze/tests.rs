@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET /index.html HTTP/1.1\r\nHost: www.example.org\r\nUs
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const QUESTION: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
 
-/// Mining on the port of HTTPS, HTTP through a proxy, a DNS question, an SSH banner that would move a terminal, and a port
+/// Mining on the port of HTTPS, HTTP through a proxy, a DNS question, a repository whose name would move a terminal, and a port
 /// that nobody listens on.
 fn capture() -> Vec<u8> {
     let mut writer = Writer::new(Vec::new()).unwrap();
@@ -49,9 +49,9 @@ fn capture() -> Vec<u8> {
 
     writer.datagram(at(80), client(40_003), server(3, 53), QUESTION, &"dns").unwrap();
     writer.refuse(at(90), client(40_004), server(1, 22), &"refused").unwrap();
-    let mut ssh = writer.open(at(100), client(40_005), server(1, 80), &"ssh").unwrap();
-    writer.data(at(110), &mut ssh, Side::Server, b"SSH-2.0-\x1b[2Jsshd\r\n").unwrap();
-    writer.reset(at(120), ssh, Side::Client).unwrap();
+    let mut git = writer.open(at(100), client(40_005), server(1, 80), &"git").unwrap();
+    writer.data(at(110), &mut git, Side::Client, b"0029git-upload-pack /\x1b[2Jx\0host=git.test\0").unwrap();
+    writer.reset(at(120), git, Side::Client).unwrap();
     writer.close(at(4000), pool, Side::Client).unwrap();
     writer.into_inner()
 }
@@ -85,8 +85,12 @@ fn without_the_beginning_and_a_part_in_between() {
         blocks.push(&rest[..length]);
         rest = &rest[length..];
     }
-    let kept: Vec<u8> =
-        blocks.iter().enumerate().filter(|(at, _)| !matches!(at, 2..6 | 12)).flat_map(|(_, block)| block.to_vec()).collect();
+    let kept: Vec<u8> = blocks
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !matches!(at, 2..6 | 12))
+        .flat_map(|(_, block)| block.to_vec())
+        .collect();
     insta::assert_snapshot!(printed(|flows, out| table(flows, out), &kept));
 }
 

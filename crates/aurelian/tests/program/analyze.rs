@@ -55,7 +55,8 @@ fn a_broken_capture_is_read_as_far_as_it_goes() {
     let run = analyze(&file[..file.len() - 1], &[]);
     assert_eq!(run.code, 1, "{run:?}");
     assert_eq!(run.stdout.lines().count(), 3, "the title and two flows: {}", run.stdout);
-    let told = format!("aurelian: error: FILE: broken at byte {last}, after 15 packets: the block should have ");
+    let told =
+        format!("aurelian: error: FILE: broken at byte {last}, after 15 packets: the block should have ");
     assert!(run.stderr.contains(&told), "{}", run.stderr);
 
     let run = analyze(b"no capture", &[]);

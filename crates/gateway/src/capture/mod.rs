@@ -193,3 +193,6 @@ impl Dissection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,12 @@ impl Table {
         }
     }
 
+    /// How many flows are followed.
+    #[cfg(test)]
+    pub(super) fn live(&self) -> usize {
+        self.live.len()
+    }
+
     /// How many flows began.
     pub(super) const fn begun(&self) -> u64 {
         self.begun
