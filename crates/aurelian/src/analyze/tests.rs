@@ -56,7 +56,10 @@ fn capture() -> Vec<u8> {
     writer.into_inner()
 }
 
-fn printed(print: impl FnOnce(&mut Flows<&[u8]>, &mut Vec<u8>) -> io::Result<()>, file: &[u8]) -> String {
+fn printed<'a>(
+    print: impl FnOnce(&mut Flows<&'a [u8]>, &mut Vec<u8>) -> io::Result<()>,
+    file: &'a [u8],
+) -> String {
     let mut out = Vec::new();
     print(&mut Flows::new(file), &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -64,14 +67,14 @@ fn printed(print: impl FnOnce(&mut Flows<&[u8]>, &mut Vec<u8>) -> io::Result<()>
 
 #[test]
 fn as_a_table() {
-    insta::assert_snapshot!(printed(|flows, out| table(flows, out), &capture()));
+    insta::assert_snapshot!(printed(table, &capture()));
 }
 
 #[test]
 fn as_json_lines() {
-    let lines = printed(|flows, out| lines(flows, out), &capture());
-    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
-    insta::assert_snapshot!(lines);
+    let printed = printed(lines, &capture());
+    assert!(printed.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    insta::assert_snapshot!(printed);
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn without_the_beginning_and_a_part_in_between() {
         .filter(|(at, _)| !matches!(at, 2..6 | 12))
         .flat_map(|(_, block)| block.to_vec())
         .collect();
-    insta::assert_snapshot!(printed(|flows, out| table(flows, out), &kept));
+    insta::assert_snapshot!(printed(table, &kept));
 }
 
 #[test]

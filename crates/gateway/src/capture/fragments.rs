@@ -1,7 +1,7 @@
 //! IP packets that were sent in parts, put together within bounds.
 //!
-//! At most [`WAITING`] packets wait for their parts, each of at most 64 KiB; the one that has waited longest gives way,
-//! and after [`PATIENCE`] it is given up. Parts that overlap are joined with the first winning, and what doesn't fit
+//! At most [`WAITING`] packets wait for their parts, each of at most 64 KiB in at most [`PARTS`]; the one that has waited
+//! longest gives way, and after [`PATIENCE`] it is given up. Parts that overlap are joined with the first winning, and what doesn't fit
 //! the end that another part told is dropped. What was given up is counted.
 
 use std::collections::HashMap;
@@ -16,6 +16,9 @@ const WAITING: usize = 64;
 
 /// How long a packet waits for its parts (RFC 8200 has 60 s, Linux 30 s).
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many parts are kept of one packet. Ethernet makes 45 of the longest.
+const PARTS: usize = 256;
 
 /// The longest payload of an IP packet.
 const LONGEST: u64 = 65_535;
@@ -103,7 +106,7 @@ impl Waiting {
     fn push(&mut self, bytes: &[u8], part: Fragment) {
         let start = part.offset as u64;
         let end = start + bytes.len() as u64;
-        if end > self.length.unwrap_or(LONGEST) {
+        if end > self.length.unwrap_or(LONGEST) || self.pieces.count() >= PARTS {
             return;
         }
         if part.is_last && self.pieces.end().is_none_or(|last| last <= end) {

@@ -9,7 +9,7 @@
 //! puts each direction of a connection in order, and `recognition` has it identified.
 //!
 //! A capture is hostile input, and may be endless. Memory is bounded by constants whatever it holds: [`LIVE`] flows of
-//! about 2 KiB, [`KEPT_IN_ALL`] bytes of segments behind holes and as many of unidentified openings, one packet. What
+//! about 2 KiB, [`KEPT_IN_ALL`] bytes of segments behind holes, [`KNOWN_IN_ALL`] bytes for what flows say of themselves. What
 //! reaches a bound is let go and says so, and nothing else changes.
 //!
 //! Left out: VLAN tags don't tell flows apart, checksums aren't verified (on a sending host they aren't there yet), and
@@ -25,6 +25,7 @@ mod stream;
 mod table;
 mod tracked;
 mod transport;
+mod weight;
 pub mod write;
 
 use std::io::Read;
@@ -34,7 +35,7 @@ use std::time::Duration;
 pub use container::{Broken, Packet, Packets, Reason};
 pub use link::LinkType;
 pub use stream::Lost;
-pub use table::{KEPT_IN_ALL, LIVE};
+pub use table::{KEPT_IN_ALL, KNOWN_IN_ALL, LIVE};
 pub use tracked::{Carrier, Ending, FlowRecord};
 
 use fragments::Fragments;

@@ -103,9 +103,9 @@ mod tests {
             let mut pieces = Pieces::default();
             for (number, (start, length)) in inserts.into_iter().enumerate() {
                 let mut new = 0;
-                for place in start as usize..start as usize + length {
-                    new += usize::from(model[place].is_none());
-                    model[place].get_or_insert(number as u8);
+                for byte in &mut model[start as usize..start as usize + length] {
+                    new += usize::from(byte.is_none());
+                    byte.get_or_insert(number as u8);
                 }
                 prop_assert_eq!(pieces.insert(start, &vec![number as u8; length]), new);
             }

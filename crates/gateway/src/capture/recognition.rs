@@ -3,6 +3,7 @@
 use event::Protocol;
 
 use super::stream::Budget;
+use super::weight::weight;
 use crate::identify::{Identifier, Identity, Side};
 
 /// What one flow speaks.
@@ -11,6 +12,8 @@ pub(super) struct Recognition {
     state: State,
     /// Sides of which no more is listened to: after a hole, what follows could mean anything.
     is_deaf: [bool; 2],
+    /// What it takes of the budget.
+    cost: usize,
 }
 
 #[derive(Debug, Default)]
@@ -31,9 +34,12 @@ impl Recognition {
             self.state = State::Running(Box::default());
         }
         let State::Running(identifier) = &mut self.state else { return };
-        let before = identifier.held();
         identifier.push(side, bytes);
-        budget.used = budget.used.saturating_sub(before) + identifier.held();
+        // What is known is kept twice: by the side that said it, and joined.
+        let known = identifier.state().identity().map_or(0, weight);
+        let cost = size_of::<Identifier>() + identifier.held() + 2 * known;
+        budget.used = budget.used.saturating_sub(self.cost) + cost;
+        self.cost = cost;
         let is_done = !identifier.wants(Side::Client) && !identifier.wants(Side::Server);
         if is_done || budget.used > budget.limit {
             self.finish(budget);
@@ -56,14 +62,19 @@ impl Recognition {
     }
 
     /// Nothing more comes: what has no name by now has none.
-    pub(super) fn finish(&mut self, budget: &mut Budget) {
+    fn finish(&mut self, budget: &mut Budget) {
         let State::Running(identifier) = &mut self.state else { return };
-        budget.used = budget.used.saturating_sub(identifier.held());
-        self.state = State::Known(identifier.finish().identity().cloned().map(Box::new));
+        let identity = identifier.finish().identity().cloned().map(Box::new);
+        let cost = identity.as_deref().map_or(0, weight);
+        budget.used = budget.used.saturating_sub(self.cost) + cost;
+        self.cost = cost;
+        self.state = State::Known(identity);
     }
 
-    /// What was found, once it has finished. A flow of which nothing was heard has no identity.
-    pub(super) fn into_identity(self) -> Option<Identity> {
+    /// What was found. A flow of which nothing was heard has no identity.
+    pub(super) fn into_identity(mut self, budget: &mut Budget) -> Option<Identity> {
+        self.finish(budget);
+        budget.used = budget.used.saturating_sub(self.cost);
         match self.state {
             State::Known(Some(identity)) => Some(*identity),
             _ => None,
@@ -71,8 +82,8 @@ impl Recognition {
     }
 
     /// What was found in datagrams: DNS or nothing.
-    pub(super) fn into_datagram_identity(self) -> Option<Identity> {
-        let identity = self.into_identity().filter(|identity| identity.protocol == Protocol::Dns)?;
+    pub(super) fn into_datagram_identity(self, budget: &mut Budget) -> Option<Identity> {
+        let identity = self.into_identity(budget).filter(|identity| identity.protocol == Protocol::Dns)?;
         Some(Identity { evidence: vec!["a whole DNS message in a datagram".to_owned()], ..identity })
     }
 }

@@ -1,7 +1,7 @@
 //! The flows that are being followed, within bounds.
 //!
 //! At most [`LIVE`] at a time. Flows that have ended are let go from time to time, by the clock of the capture; when
-//! there are too many, those that have been silent for longest are let go, as evicted. Each pass over all flows is paid
+//! there are too many, or what they say of themselves takes too much, those that have been silent for longest are let go, as evicted. Each pass over all flows is paid
 //! for by as many packets as a fixed share of them, so that no capture makes a packet cost more than a constant.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,8 +15,11 @@ use super::transport::{Datagram, Segment};
 /// How many flows are followed at a time.
 pub const LIVE: usize = 32_768;
 
-/// What all flows together may keep behind holes, and what their identifiers may hold, each in bytes.
+/// What all flows together may keep behind holes, in bytes.
 pub const KEPT_IN_ALL: usize = 32 * 1024 * 1024;
+
+/// What the identifiers of all flows and what they found may take, in bytes, about.
+pub const KNOWN_IN_ALL: usize = 64 * 1024 * 1024;
 
 /// The share of all flows that is evicted at once.
 const EVICTED: usize = LIVE / 16;
@@ -52,16 +55,22 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new() -> Self {
-        let budget = || Budget { used: 0, limit: KEPT_IN_ALL };
+        let budget = |limit| Budget { used: 0, limit };
+        let budgets = Budgets { segments: budget(KEPT_IN_ALL), identifiers: budget(KNOWN_IN_ALL) };
         Self {
             live: HashMap::new(),
             ready: VecDeque::new(),
-            budgets: Budgets { segments: budget(), identifiers: budget() },
+            budgets,
             begun: 0,
             evicted: 0,
             tidied: Duration::ZERO,
             packets_since: 0,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn budgets(&mut self) -> &mut Budgets {
+        &mut self.budgets
     }
 
     /// How many flows are followed.
@@ -134,13 +143,14 @@ impl Table {
             return;
         }
         (self.tidied, self.packets_since) = (now, 0);
-        let ended = |(key, flow): (&Key, &Box<Tracked>)| Some((flow.serial, *key, flow.ending(now)?));
-        let ended = self.live.iter().filter_map(ended).collect();
+        let all = self.live.iter();
+        let ended = all.filter_map(|(key, flow)| Some((flow.serial, *key, flow.ending(now)?))).collect();
         self.release_all(ended);
     }
 
     fn make_room(&mut self) {
-        if self.live.len() < LIVE {
+        let identifiers = &self.budgets.identifiers;
+        if self.live.len() < LIVE && identifiers.used <= identifiers.limit {
             return;
         }
         let mut all: Vec<_> = self.live.iter().map(|(key, flow)| (flow.last(), flow.serial, *key)).collect();

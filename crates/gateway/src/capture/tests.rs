@@ -143,6 +143,33 @@ fn a_flood_of_flows_is_bounded_and_none_is_lost_silently() {
 }
 
 #[test]
+fn what_flows_say_of_themselves_is_bounded() {
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a.example\r\nX: ", "x".repeat(2000));
+    let mut writer = write::Writer::new(Vec::new()).expect("memory takes it");
+    for port in 1..2000 {
+        let end = |host, port| SocketAddr::from(([192, 0, 2, host], port));
+        let mut connection =
+            writer.open(Duration::ZERO, end(1, port), end(2, 80), &"").expect("memory takes it");
+        let whole = if port % 2 == 0 { "x\r\n\r\n" } else { "" };
+        let request = [&long, whole].concat();
+        writer
+            .data(Duration::ZERO, &mut connection, Side::Client, request.as_bytes())
+            .expect("memory takes it");
+    }
+    let file = writer.into_inner();
+    let mut flows = Flows::new(&file[..]);
+    let limit = 1 << 20;
+    flows.dissection.table.budgets().identifiers.limit = limit;
+    let mut count = 0;
+    while flows.next().is_some() {
+        count += 1;
+        assert!(flows.dissection.table.budgets().identifiers.used <= limit + 8 * 1024);
+    }
+    assert_eq!((count, flows.dissection.table.budgets().identifiers.used), (1999, 0));
+    assert!(flows.counts().evicted > 0);
+}
+
+#[test]
 fn fragments_are_joined_before_they_are_read() {
     let mut writer = write::Writer::new(Vec::new()).expect("memory takes it");
     let end = |host, port| SocketAddr::from(([192, 0, 2, host], port));

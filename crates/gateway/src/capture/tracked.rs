@@ -44,12 +44,12 @@ pub enum Ending {
     CaptureEnd,
 }
 
-/// What the two streams of a connection budget for.
+/// What all flows share.
 #[derive(Debug)]
 pub(super) struct Budgets {
     /// Segments behind holes.
     pub(super) segments: Budget,
-    /// Bytes that identifiers hold.
+    /// Identifiers and what they found.
     pub(super) identifiers: Budget,
 }
 
@@ -229,10 +229,9 @@ impl Tracked {
             }
         }
         let ending = self.own_ending().unwrap_or(otherwise);
-        self.recognition.finish(&mut budgets.identifiers);
         let identity = match carrier {
-            Carrier::Tcp => self.recognition.into_identity(),
-            Carrier::Udp => self.recognition.into_datagram_identity(),
+            Carrier::Tcp => self.recognition.into_identity(&mut budgets.identifiers),
+            Carrier::Udp => self.recognition.into_datagram_identity(&mut budgets.identifiers),
         };
         let (client, server) = (self.client, self.server);
         let (is_opening_seen, flow, packets) = (self.is_opening_seen, self.flow, self.packets);

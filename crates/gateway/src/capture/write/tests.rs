@@ -75,11 +75,10 @@ fn how_a_connection_ends_is_read_again() {
         let client = SocketAddr::new(client.ip(), port);
         writer.open(Duration::ZERO, client, server, &"").expect("memory takes it")
     };
-    let (closed, cut, left) = (open(&mut writer, 1), open(&mut writer, 2), open(&mut writer, 3));
+    let (closed, cut, _left_open) = (open(&mut writer, 1), open(&mut writer, 2), open(&mut writer, 3));
     writer.close(Duration::ZERO, closed, Side::Server).expect("memory takes it");
     writer.reset(Duration::ZERO, cut, Side::Server).expect("memory takes it");
     writer.refuse(Duration::ZERO, SocketAddr::new(client.ip(), 4), server, &"").expect("memory takes it");
-    drop(left);
     let endings: Vec<_> = flows(&writer.into_inner()).iter().map(|flow| flow.ending).collect();
     assert_eq!(endings, [Ending::Closed, Ending::Reset, Ending::CaptureEnd, Ending::Reset]);
 }
