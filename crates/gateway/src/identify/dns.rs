@@ -1,8 +1,9 @@
-//! DNS over TCP (RFC 1035, section 4.2.2): one message behind its length, parsed to its end.
+//! DNS over TCP (RFC 1035, section 4.2.2): one message behind its length, parsed to its end, and that what follows
+//! are messages.
 
 use event::Protocol;
 
-use super::claim::{Claim, HEAD, Step};
+use super::claim::{Claim, Follow, HEAD, Step};
 use super::identity::text;
 use super::reader::Reader;
 
@@ -72,7 +73,31 @@ fn claim(message: &[u8], is_answer: bool) -> Option<Claim> {
         reader.run16()?;
     }
     let claim = Claim::certain(Protocol::Dns, "a whole DNS message behind its length");
-    reader.is_empty().then(|| claim.with(|details| details.target = Some(text(&asked))))
+    let claim = claim.with(|details| details.target = Some(text(&asked)));
+    reader
+        .is_empty()
+        .then(|| claim.followed(2 + message.len(), if is_answer { next_answer } else { next_question }))
+}
+
+fn next_question(claim: &mut Claim, head: &[u8]) -> Follow {
+    next_message(claim, head, false)
+}
+
+fn next_answer(claim: &mut Claim, head: &[u8]) -> Follow {
+    next_message(claim, head, true)
+}
+
+/// Sees that a message of the same direction follows, by its header.
+fn next_message(claim: &mut Claim, head: &[u8], is_answer: bool) -> Follow {
+    let mut reader = Reader::new(head);
+    let (Some(length), Some(header)) = (reader.short(), reader.take(HEADER)) else { return Follow::More };
+    let length = usize::from(length);
+    // An answer over several messages repeats the question in the first only (RFC 5936, section 2.2).
+    let is_same = header.get(2).is_some_and(|flags| (flags & 0x80 != 0) == is_answer);
+    if length < HEADER || !is_same || !is_answer && counts(header).is_none() {
+        return claim.goes_on_as_another();
+    }
+    Follow::Consumed { bytes: 2 + HEADER, skip: (length - HEADER) as u64 }
 }
 
 /// A name; one that refers to an earlier is cut there.

@@ -133,7 +133,9 @@ impl Identifier {
     pub fn wants(&self, side: Side) -> bool {
         let stream = self.stream(side);
         if stream.is_tunnel {
-            return self.inside.as_ref().is_none_or(|inside| inside.wants(side));
+            let is_too_deep =
+                || stream.claim().is_some_and(|claim| claim.ambiguities.contains(&Ambiguity::TooDeep));
+            return self.inside.as_ref().map_or_else(|| !is_too_deep(), |inside| inside.wants(side));
         }
         stream.wants()
     }
@@ -159,7 +161,8 @@ impl Identifier {
             changed |= news;
             rest = rest.get(taken..).unwrap_or_default();
         }
-        let is_news = changed || self.is_first_word(bytes);
+        // While it is undecided, whose bytes are wanted can change with each word.
+        let is_news = changed || !bytes.is_empty() && matches!(self.state, State::Undecided(_));
         if is_news {
             self.state = join(self);
         }
@@ -176,10 +179,6 @@ impl Identifier {
         }
         self.state = join(self);
         &self.state
-    }
-
-    fn is_first_word(&self, bytes: &[u8]) -> bool {
-        !bytes.is_empty() && matches!(self.state, State::Undecided(_))
     }
 
     fn stream(&self, side: Side) -> &Stream {

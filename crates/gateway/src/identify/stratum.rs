@@ -38,19 +38,20 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    const fn name(self) -> &'static str {
+    /// Its name, as it stands in events.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Stratum => "the mining.* dialect",
-            Self::EthProxy => "the eth_* dialect",
-            Self::CryptoNote => "the login dialect",
-            Self::Getwork => "the getwork dialect",
+            Self::Stratum => "stratum",
+            Self::EthProxy => "eth-proxy",
+            Self::CryptoNote => "cryptonote",
+            Self::Getwork => "getwork",
         }
     }
 }
 
 impl Stratum {
     pub(super) fn evidence(&self) -> String {
-        format!("a mining message in {} of Stratum", self.dialect.name())
+        format!("a mining message in the dialect {}", self.dialect.name())
     }
 
     pub(super) const fn confidence(&self) -> Confidence {
@@ -157,18 +158,25 @@ fn call(method: &str, message: &Value<'_>) -> Option<Stratum> {
             (Dialect::Getwork, Confidence::Certain)
         }
         "submit_block" => (Dialect::Getwork, Confidence::Likely),
-        "login" if any(&["login"]) && any(&["pass", "agent", "rigid", "algo"]) => {
+        "login" if any(&["login"]) && any(&["pass"]) && any(&["agent"]) => {
             (Dialect::CryptoNote, Confidence::Certain)
         }
-        "login" if any(&["login", "api_key"]) => (Dialect::CryptoNote, Confidence::Likely),
+        "login" if any(&["login"]) && any(&["pass", "agent", "rigid", "algo"]) || message.has("api_key") => {
+            (Dialect::CryptoNote, Confidence::Likely)
+        }
         "submit" if params(&["job_id", "nonce"]) || params(&["job_id", "pow"]) => {
             (Dialect::CryptoNote, Confidence::Certain)
         }
         "solution" if any(&["nonce"]) && any(&["output"]) => (Dialect::CryptoNote, Confidence::Certain),
-        "job" if params(&["job_id"]) || params(&["pre_pow"]) || any(&["input"]) && any(&["difficulty"]) => {
+        "job"
+            if params(&["job_id", "blob"])
+                || params(&["job_id", "target"])
+                || params(&["pre_pow"])
+                || any(&["input"]) && any(&["difficulty"]) =>
+        {
             (Dialect::CryptoNote, Confidence::Certain)
         }
-        "keepalived" => (Dialect::CryptoNote, Confidence::Likely),
+        "keepalived" | "getjob" => (Dialect::CryptoNote, Confidence::Likely),
         _ if lower.starts_with("mining.") => (Dialect::Stratum, Confidence::Certain),
         _ => return None,
     };
@@ -178,7 +186,7 @@ fn call(method: &str, message: &Value<'_>) -> Option<Stratum> {
 /// A pool's answer that only mining has: subscriptions, a job, or work as hashes.
 fn answer(message: &Value<'_>) -> Option<Stratum> {
     message.all("result").find_map(|result| {
-        if result.all("job").any(|job| job.has("job_id") || job.has("blob")) {
+        if result.all("job").any(|job| job.has("job_id") && (job.has("blob") || job.has("target"))) {
             return Some(Stratum::new(Dialect::CryptoNote, Confidence::Certain, ""));
         }
         let items = result.items();

@@ -17,6 +17,9 @@ pub(super) enum Phase {
     Nameless,
 }
 
+/// The room that a side may keep while it holds nothing.
+const KEPT: usize = 2048;
+
 /// One side of a conversation.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -105,6 +108,8 @@ impl Stream {
         }
         if !self.wants() {
             self.forget();
+        } else if self.head.is_empty() && self.head.capacity() > KEPT {
+            self.head = Vec::new();
         }
         changed
     }
@@ -131,7 +136,6 @@ impl Stream {
                 let next = follow(claim, &self.head);
                 let changed = knowledge(claim) != before;
                 match next {
-                    // What it found on the way is said even if it stands still now.
                     Follow::More => {
                         debug_assert!(!changed, "a follower that waits has found nothing");
                         return None;

@@ -4,6 +4,7 @@ use event::Protocol;
 use gateway::identify::{Ambiguity, Confidence, Identity};
 
 use crate::conversation::{Conversation, client, hex, recorded};
+use crate::written::dns_query;
 
 const PLAIN: &str = "GET / HTTP/1.1\r\nHost: allowed.example.org\r\n\r\n";
 
@@ -95,6 +96,7 @@ fn turned() -> Vec<(Protocol, Conversation)> {
         (Protocol::Ssh, client(ssh).client("GET / HTTP/1.1\r\n\r\n")),
         (Protocol::JsonRpc, client(r#"{"id":1,"method":"ping","params":[]}"#).client(ssh)),
         (Protocol::Socks5, client(hex("05 01 00")).client(hex("05 09 00 01"))),
+        (Protocol::Dns, client(dns_query()).client("SSH-2.0-OpenSSH_9.2p1\r\n")),
         (Protocol::Postgres, client(hex("00000008 04d2162f")).client(ssh)),
     ]
 }

@@ -80,7 +80,9 @@ const HONEST: &[&str] = &[
     r#"{"id":1,"method":"submit","params":{"form":"mining.subscribe"}}"#,
     r#"{"id":1,"method":"echo","params":["mining.subscribe"]}"#,
     r#"{"jsonrpc":"2.0","method":"getblockcount","params":[],"id":1}"#,
-    r#"{"id":7,"method":"job","params":{"name":"build"}}"#,
+    r#"{"id":7,"method":"job","params":{"job_id":"1","name":"build"}}"#,
+    r#"{"id":7,"result":{"job":{"job_id":"1","status":"done"}}}"#,
+    r#"{"id":1,"method":"login","params":{"user":"bob","password":"x"}}"#,
 ];
 
 fn posted(body: &str) -> String {

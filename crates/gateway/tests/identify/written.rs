@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Conversation, assert_is, client, hex, recorded, server};
 
 /// A query for `example.org`, type A, with EDNS, behind its length.
-fn dns_query() -> Vec<u8> {
+pub(crate) fn dns_query() -> Vec<u8> {
     hex(
         "0028 1234 0120 0001 0000 0000 0001 076578616d706c65 036f7267 00 0001 0001 00 0029 04d0 00000000 0000",
     )
@@ -56,6 +56,11 @@ fn cases() -> Vec<(Protocol, Confidence, Conversation)> {
     vec![
         (Protocol::Dns, CERTAIN, client(dns_query()).server(dns_answer())),
         (Protocol::Dns, CERTAIN, client(dns_query())),
+        (
+            Protocol::Dns,
+            CERTAIN,
+            client(dns_query()).client(dns_query()).server(dns_answer()).server(dns_answer()),
+        ),
         (Protocol::Irc, CERTAIN, client("CAP LS 302\r\nNICK guest\r\nUSER guest 0 * :A Guest\r\n")),
         (Protocol::Irc, CERTAIN, client("PASS x\nUSER a b c d\nNICK a\n")),
         (Protocol::Irc, CERTAIN, server(":irc.example.org NOTICE * :*** Looking up your hostname...\r\n")),
