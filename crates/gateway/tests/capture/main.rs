@@ -1,6 +1,11 @@
 //! Captures of others read by us, and captures of ours read by others. What a machine lacks for it is said, and skipped.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
 mod labelled;
 mod wireshark;
