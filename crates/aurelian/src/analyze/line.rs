@@ -9,7 +9,7 @@ use std::time::Duration;
 use event::{Protocol, Text, Timestamp};
 use gateway::capture::{Carrier, Ending, FlowRecord, Lost};
 use gateway::flow::Side;
-use gateway::identify::{Confidence, Details, Dialect, Identity};
+use gateway::identify::{Details, Identity};
 use serde::Serialize;
 
 /// A flow.
@@ -212,7 +212,7 @@ impl<'a> From<&'a Identity> for Layer<'a> {
     fn from(identity: &'a Identity) -> Self {
         Self {
             protocol: identity.protocol,
-            confidence: (identity.protocol != Protocol::Unknown).then(|| confidence(identity.confidence)),
+            confidence: (identity.protocol != Protocol::Unknown).then(|| identity.confidence.name()),
             evidence: &identity.evidence,
             ambiguities: identity.ambiguities.iter().map(ToString::to_string).collect(),
             said: Said::from(&*identity.details),
@@ -240,7 +240,7 @@ impl<'a> From<&'a Details> for Said<'a> {
             server_banner: server.map(|end| &end.banner).or(details.server.as_ref()),
             hassh: client.and_then(|end| end.hassh.as_deref()),
             hassh_server: server.and_then(|end| end.hassh.as_deref()),
-            dialect: stratum.map(|stratum| dialect(stratum.dialect)),
+            dialect: stratum.map(|stratum| stratum.dialect.name()),
             login: stratum.and_then(|stratum| stratum.login.as_ref()),
             agent: stratum.and_then(|stratum| stratum.agent.as_ref()),
             target: details.target.as_ref(),
@@ -266,14 +266,6 @@ pub(super) const fn transport(carrier: Carrier) -> &'static str {
     }
 }
 
-pub(super) const fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Guess => "guess",
-        Confidence::Likely => "likely",
-        Confidence::Certain => "certain",
-    }
-}
-
 const fn side(side: Side) -> &'static str {
     match side {
         Side::Client => "client",
@@ -289,14 +281,5 @@ const fn ended(ending: Ending) -> &'static str {
         Ending::Replaced => "replaced",
         Ending::Evicted => "evicted",
         Ending::CaptureEnd => "capture-end",
-    }
-}
-
-const fn dialect(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Stratum => "stratum",
-        Dialect::EthProxy => "eth-proxy",
-        Dialect::CryptoNote => "cryptonote",
-        Dialect::Getwork => "getwork",
     }
 }

@@ -7,7 +7,7 @@ use gateway::capture::FlowRecord;
 use gateway::flow::Side;
 use gateway::identify::{Confidence, Details, Identity};
 
-use super::line::{confidence, time, transport};
+use super::line::{time, transport};
 use crate::summary::units;
 
 /// Characters of a name that are shown.
@@ -88,7 +88,7 @@ fn protocol(record: &FlowRecord) -> String {
     let layers = record.identity.iter().flat_map(Identity::layers).map(|layer| match layer.confidence {
         _ if layer.protocol == Protocol::Unknown => layer.protocol.to_string(),
         Confidence::Certain => layer.protocol.to_string(),
-        other => format!("{} ({})", layer.protocol, confidence(other)),
+        other => format!("{} ({})", layer.protocol, other.name()),
     });
     let layers: Vec<_> = layers.collect();
     if layers.is_empty() { Protocol::Unknown.to_string() } else { layers.join(" > ") }
