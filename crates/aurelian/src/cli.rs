@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Describe the events of a run
     #[command(subcommand)]
     Events(EventsAction),
+    /// Tell what a capture holds: each flow, what it speaks, and its shape
+    #[command(after_long_help = ANALYZE_EXIT_CODES)]
+    Analyze(AnalyzeOptions),
     /// Tell what this host gives to hold an agent with, and start a sandbox for real
     Doctor(DoctorOptions),
 }
@@ -33,6 +36,10 @@ const EXIT_CODES: &str = "\
 Exit code: the command's own, 128 and the number of the signal that killed it; 125 when something is wrong with the \
 options, the policy or the boundary, and nothing was started; 126 when the command can't be executed; 127 when it can't \
 be found. With --calls: 0 when every call ran, whatever its exit code, and 1 when one could not be started.";
+
+const ANALYZE_EXIT_CODES: &str = "\
+Exit code: 0 when the whole capture was read; 1 when it is broken: what could be read is printed, and where it broke \
+is said; 125 when there is no such file.";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {
@@ -99,6 +106,16 @@ pub(crate) enum PolicyAction {
 pub(crate) enum EventsAction {
     /// Print the JSON Schema of an event line
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeOptions {
+    /// The capture, pcap or pcapng; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print one JSON object a line for each flow, as soon as it has ended
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -1,6 +1,7 @@
 //! What went wrong before a command ran, as the operator reads it.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use event::Text;
@@ -47,6 +48,14 @@ pub(crate) enum Failure {
     /// The boundary.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The capture.
+    #[error("cannot open the capture {}: {source}", file.display())]
+    Capture {
+        /// Where it should be.
+        file: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
     /// Something that any host gives.
     #[error("cannot {what}: {source}")]
     Host {

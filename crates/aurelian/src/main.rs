@@ -4,6 +4,7 @@
 //! decided in their crates.
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod cli;
 mod doctor;
 mod events;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         cli::Command::Run(options) => run::run(*options),
         cli::Command::Policy(action) => policies::run(&action),
         cli::Command::Events(action) => events::run(&action),
+        cli::Command::Analyze(options) => analyze::run(&options),
         cli::Command::Doctor(options) => doctor::run(options),
     };
     done.unwrap_or_else(|failure| failure.report())

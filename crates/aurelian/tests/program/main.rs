@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
+mod analyze;
 mod calls;
 mod desk;
 mod exit_codes;
