@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 /// A program to start; see [`Start`].
 pub(crate) struct Request {
@@ -67,19 +68,22 @@ impl Ordered {
 fn serve(orders: &Receiver<Order>) {
     let mut networks = rustix::process::geteuid().is_root().then(Networks::new).and_then(Result::ok);
     loop {
-        let order = match orders.try_recv() {
-            Err(TryRecvError::Empty) => {
+        let order = match orders.recv_timeout(CALM) {
+            Err(RecvTimeoutError::Timeout) => {
                 if let Some(networks) = &mut networks {
                     networks.make_one_ahead();
                 }
                 orders.recv().ok()
             }
-            tried => tried.ok(),
+            received => received.ok(),
         };
         let Some((request, reply)) = order else { return };
         let _ = reply.send(run(&request, networks.as_mut()));
     }
 }
+
+/// How long the thread leaves its processor to what it has just started.
+const CALM: Duration = Duration::from_millis(5);
 
 fn run(request: &Request, networks: Option<&mut Networks>) -> Result<Child, Errno> {
     let arguments: Vec<_> = request.arguments.iter().map(CString::as_c_str).collect();
