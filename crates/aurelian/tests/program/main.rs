@@ -7,6 +7,7 @@
 mod calls;
 mod desk;
 mod exit_codes;
+mod policy_test;
 mod record;
 mod signals;
 mod streams;

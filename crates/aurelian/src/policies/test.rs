@@ -1,0 +1,84 @@
+//! `aurelian policy test`: what a policy says to one connection, before any agent makes it.
+//!
+//! It is the gateway's own decision, on a connection that tells the truth about itself: what its protocol says of its
+//! destination is what was asked for. What only a lookup can tell, the addresses of a name, is not looked up.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use policy::Policy;
+use policy::network::{Claim, Destination, Refusal, Rule};
+use serde::Serialize;
+
+use crate::cli::PolicyTest;
+use crate::failure::Failure;
+
+/// The exit code of a connection that is refused.
+const REFUSED: u8 = 1;
+
+pub(super) fn run(options: &PolicyTest, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let policy = Policy::load(&options.file)?;
+    let decision = policy.network().decide(&options.host, options.port, options.protocol, Claim::None);
+    if options.json {
+        writeln!(out, "{}", json(options, &decision)?)?;
+    } else {
+        writeln!(out, "{}", text(options, &decision))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::from(if decision.is_ok() { 0 } else { REFUSED }))
+}
+
+fn text(options: &PolicyTest, decision: &Result<&Rule, Refusal>) -> String {
+    match decision {
+        Ok(rule) => {
+            let lookup = match (&options.host, rule.is_private()) {
+                (Destination::Name(_), false) => {
+                    "\nof the addresses that the name has, only public ones are dialled"
+                }
+                _ => "",
+            };
+            format!("allowed: {}:{}: {rule}{lookup}", options.file.display(), rule.line())
+        }
+        Err(refusal) => format!("refused: {}: {refusal}", refusal.name()),
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    decision: &'static str,
+    host: String,
+    port: u16,
+    protocol: &'static str,
+    rule: Option<RuleAnswer>,
+    reason: Option<&'a str>,
+    message: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RuleAnswer {
+    line: usize,
+    target: String,
+    ports: Vec<u16>,
+    protocol: &'static str,
+    private: bool,
+}
+
+fn json(options: &PolicyTest, decision: &Result<&Rule, Refusal>) -> Result<String, Failure> {
+    let refusal = decision.as_ref().err();
+    let answer = Answer {
+        decision: if refusal.is_none() { "allowed" } else { "refused" },
+        host: options.host.to_string(),
+        port: options.port,
+        protocol: options.protocol.name(),
+        rule: decision.as_ref().ok().map(|rule| RuleAnswer {
+            line: rule.line(),
+            target: rule.target().to_string(),
+            ports: rule.ports().collect(),
+            protocol: rule.protocol().name(),
+            private: rule.is_private(),
+        }),
+        reason: refusal.map(Refusal::name),
+        message: refusal.map(ToString::to_string),
+    };
+    Ok(serde_json::to_string_pretty(&answer).map_err(std::io::Error::from)?)
+}
