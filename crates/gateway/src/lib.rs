@@ -1,3 +1,5 @@
 //! The only way out: what a flow speaks is known before a byte of it leaves.
 
 #![forbid(unsafe_code)]
+
+pub mod names;
