@@ -138,7 +138,7 @@ impl Resolver {
         } else {
             self.pool.name(address).map(HostName::as_str)
         };
-        match known.and_then(|known| Name::from_ascii(format!("{known}.")).ok()) {
+        match known.and_then(|known| Name::from_labels(known.split('.').map(str::as_bytes)).ok()) {
             Some(known) => (Content::pointer(known), Outcome::Reverse),
             None => not_allowed(),
         }

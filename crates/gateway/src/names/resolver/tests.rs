@@ -13,8 +13,14 @@ fn network() -> Network {
 fn query(name: &str, wanted: RecordType) -> Message {
     let mut query = Message::query();
     query.metadata.recursion_desired = true;
-    query.add_query(Query::query(Name::from_ascii(name).unwrap(), wanted));
+    query.add_query(Query::query(name_of(name), wanted));
     query
+}
+
+/// A name as it stands, however odd its labels are.
+fn name_of(text: &str) -> Name {
+    let labels = text.split('.').filter(|label| !label.is_empty()).map(|label| label.replace("[dot]", ".").into_bytes());
+    Name::from_labels(labels.collect::<Vec<_>>()).unwrap()
 }
 
 fn send(resolver: &mut Resolver, bytes: &[u8]) -> (Option<Message>, Option<QueryRecord>) {
@@ -93,8 +99,8 @@ fn any_other_name_does_not_exist() {
         "c2VjcmV0.evil.example.",
         "a.b.example.org.",
         "com.",
-        "a\\.b.example.org.",
-        "\\000.org.",
+        "a[dot]b.example.org.",
+        "\0.org.",
         "1.0.0.127.in-addr.arpa.evil.",
         "4.3.2.1.in-addr.arpa.",
     ] {
@@ -106,7 +112,7 @@ fn any_other_name_does_not_exist() {
             assert!(reply.answers.is_empty() && matches!(reply.authorities[0].data, RData::SOA(_)));
             let record = record.unwrap();
             assert_eq!((record.outcome, record.record_type), (Outcome::NotAllowed, Some(wanted.to_string())));
-            assert_eq!(record.name.as_deref(), Some(name), "{record:?}", record = record.name);
+            assert_eq!(record.name, Some(name_of(name).to_ascii()));
             assert!(resolver.pool().is_empty());
         }
     }
@@ -145,7 +151,8 @@ fn edns_comes_back_where_it_came() {
     assert!(edns.option(15u16.into()).is_some(), "no reason");
     with.edns.as_mut().unwrap().set_version(1);
     let reply = ask_of(&mut Resolver::default(), &with);
-    assert_eq!(reply.metadata.response_code, ResponseCode::BADVERS);
+    // BADVERS, which shares its number with BADSIG.
+    assert_eq!(u16::from(reply.metadata.response_code), 16);
 }
 
 #[test]
