@@ -11,6 +11,7 @@
 //! Left out: sockets inside the sandbox, events, dialling; the wire is `hickory-proto`'s.
 
 pub mod check;
+pub mod lookup;
 mod pool;
 mod record;
 mod reply;

@@ -19,7 +19,10 @@ fn query(name: &str, wanted: RecordType) -> Message {
 
 /// A name as it stands, however odd its labels are.
 fn name_of(text: &str) -> Name {
-    let labels = text.split('.').filter(|label| !label.is_empty()).map(|label| label.replace("[dot]", ".").into_bytes());
+    let labels = text
+        .split('.')
+        .filter(|label| !label.is_empty())
+        .map(|label| label.replace("[dot]", ".").into_bytes());
     Name::from_labels(labels.collect::<Vec<_>>()).unwrap()
 }
 
