@@ -5,6 +5,7 @@
 //! can judge each rule alone.
 
 mod address;
+mod contradictions;
 mod decision;
 mod host_name;
 mod limits;

@@ -8,6 +8,7 @@ use event::Protocol;
 use ipnet::IpNet;
 
 use super::address::{AddressClass, canonical};
+use super::contradictions::{self, Written};
 use super::host_name::{HostName, HostNameError, HostPattern};
 use super::limits::NetworkLimits;
 use super::rule::{Rule, Speech, Target, address_text};
@@ -56,9 +57,9 @@ fn read_allow(node: &Node, problems: &mut Problems) -> Vec<Rule> {
         problems.add(too_many(&node.span, "network.allow"));
         return Vec::new();
     }
-    let rules: Vec<_> =
+    let rules: Vec<Written<'_>> =
         items.iter().filter_map(|item| Some((read_rule(item, problems)?, &item.span))).collect();
-    refuse_contradictions(&rules, problems);
+    contradictions::refuse(&rules, problems);
     rules.into_iter().map(|(rule, _)| rule).collect()
 }
 
@@ -353,48 +354,6 @@ fn too_many(span: &Range<usize>, list: &str) -> Problem {
     let message = format!("`{list}` has more than {LONGEST_LIST} entries");
     let problem = Problem::new(ProblemKind::OutOfRange, span, message);
     problem.with_help("write a wildcard or a prefix for those that belong together")
-}
-
-/// Finds rules that say what another one says, or the opposite of it.
-fn refuse_contradictions(rules: &[(Rule, &Range<usize>)], problems: &mut Problems) {
-    // By what they can meet at, so that many rules are not compared with all others.
-    let mut seen: BTreeMap<(&Target, u16), Vec<(&Rule, &Range<usize>)>> = BTreeMap::new();
-    for (rule, span) in rules {
-        let problem = rule.ports.iter().find_map(|port| {
-            let others = seen.get(&(&rule.target, *port))?;
-            others.iter().find_map(|(other, first)| clash(rule, span, other, first, *port))
-        });
-        if let Some(problem) = problem {
-            problems.add(problem);
-            continue;
-        }
-        for port in &rule.ports {
-            seen.entry((&rule.target, *port)).or_default().push((rule, span));
-        }
-    }
-}
-
-fn clash(rule: &Rule, span: &Range<usize>, other: &Rule, first: &Range<usize>, port: u16) -> Option<Problem> {
-    let (target, protocol) = (&rule.target, rule.protocol);
-    let at = |kind, message: String| {
-        Problem::new(kind, span, message).label("again here").also(first, "first here")
-    };
-    if protocol == other.protocol && rule.private == other.private {
-        let message = format!("port {port} of `{target}` is allowed twice for {protocol}");
-        return Some(at(ProblemKind::Duplicate, message).with_help("keep one of them"));
-    }
-    if protocol == other.protocol {
-        let message =
-            format!("one rule says that port {port} of `{target}` is private, the other that it isn't");
-        return Some(at(ProblemKind::Contradiction, message).with_help("keep one of them"));
-    }
-    if protocol == Speech::Any || other.protocol == Speech::Any {
-        let only = if protocol == Speech::Any { other.protocol } else { protocol };
-        let message = format!("port {port} of `{target}` is allowed for {only} only, and for anything");
-        let help = "keep the one that is meant: with `tcp` the other has no effect";
-        return Some(at(ProblemKind::Contradiction, message).with_help(help));
-    }
-    None
 }
 
 fn read_hosts(node: &Node, problems: &mut Problems) -> BTreeMap<HostName, IpAddr> {
