@@ -262,6 +262,40 @@ proptest! {
     }
 }
 
+/// One rule, of parts that a person might write.
+fn rules() -> impl Strategy<Value = String> {
+    let host = "(\\*\\.)?([a-z][a-z0-9]{0,5}|b\u{fc}cher|X_1)\\.(example|Internal\\.)";
+    let target = prop_oneof![
+        host.prop_map(|host| format!("host: '{host}'")),
+        (1u8..=9, any::<u8>(), 8u8..=32).prop_map(|(a, b, length)| {
+            let prefix = ipnet::Ipv4Net::new([a, b, a, b].into(), length).unwrap().trunc();
+            format!("address: '{prefix}'")
+        }),
+    ];
+    let protocol = prop::sample::select(vec!["tls", "ssh", "http-connect", "tcp", "redis"]);
+    (target, prop::collection::btree_set(1u16.., 1..4), protocol).prop_map(|(target, ports, protocol)| {
+        let ports: Vec<_> = ports.into_iter().collect();
+        format!("    - {{ {target}, ports: {ports:?}, protocol: {protocol} }}\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn any_network_written_out_is_the_same_network(rules in prop::collection::vec(rules(), 1..6)) {
+        let source = format!("version: 1\nnetwork:\n  allow:\n{}", rules.concat());
+        // Rules drawn twice contradict each other; if many were, proptest would give up and fail.
+        let Ok(policy) = Policy::parse(&source, "policy.yaml") else {
+            return Err(TestCaseError::reject("a rule drawn twice"));
+        };
+        let again = parse(&policy.to_yaml());
+        prop_assert_eq!(policy.network().allow().len(), rules.len());
+        prop_assert_eq!(again.digest(), policy.digest());
+        prop_assert_eq!(again, policy);
+    }
+}
+
 #[test]
 fn a_missing_folder_of_the_name_is_no_panic() {
     assert!(Policy::parse("version: 1", "").is_ok());

@@ -20,15 +20,16 @@ pub(super) fn run(options: &PolicyTest, out: &mut impl Write) -> Result<ExitCode
     let policy = Policy::load(&options.file)?;
     let decision = policy.network().decide(&options.host, options.port, options.protocol, Claim::None);
     if options.json {
-        writeln!(out, "{}", json(options, &decision)?)?;
+        writeln!(out, "{}", json(options, &policy, &decision)?)?;
     } else {
-        writeln!(out, "{}", text(options, &decision))?;
+        writeln!(out, "{}", text(options, &policy, &decision))?;
     }
     out.flush()?;
     Ok(ExitCode::from(if decision.is_ok() { 0 } else { REFUSED }))
 }
 
-fn text(options: &PolicyTest, decision: &Result<&Rule, Refusal>) -> String {
+fn text(options: &PolicyTest, policy: &Policy, decision: &Result<&Rule, Refusal>) -> String {
+    let place = |rule: &Rule| format!("{}:{}: {rule}", options.file.display(), rule.line());
     match decision {
         Ok(rule) => {
             let lookup = match (&options.host, rule.is_private()) {
@@ -37,9 +38,14 @@ fn text(options: &PolicyTest, decision: &Result<&Rule, Refusal>) -> String {
                 }
                 _ => "",
             };
-            format!("allowed: {}:{}: {rule}{lookup}", options.file.display(), rule.line())
+            format!("allowed: {}{lookup}", place(rule))
         }
-        Err(refusal) => format!("refused: {}: {refusal}", refusal.name()),
+        Err(refusal) => {
+            let rules = policy.network().rules_to(&options.host);
+            let near: String =
+                rules.into_iter().map(|rule| format!("\nleads there: {}", place(rule))).collect();
+            format!("refused: {}: {refusal}{near}", refusal.name())
+        }
     }
 }
 
@@ -49,7 +55,10 @@ struct Answer<'a> {
     host: String,
     port: u16,
     protocol: &'static str,
+    /// The rule that allows it.
     rule: Option<RuleAnswer>,
+    /// Where none does: the rules that lead there, by another port or for another protocol.
+    near: Vec<RuleAnswer>,
     reason: Option<&'a str>,
     message: Option<String>,
 }
@@ -63,20 +72,28 @@ struct RuleAnswer {
     private: bool,
 }
 
-fn json(options: &PolicyTest, decision: &Result<&Rule, Refusal>) -> Result<String, Failure> {
-    let refusal = decision.as_ref().err();
-    let answer = Answer {
-        decision: if refusal.is_none() { "allowed" } else { "refused" },
-        host: options.host.to_string(),
-        port: options.port,
-        protocol: options.protocol.name(),
-        rule: decision.as_ref().ok().map(|rule| RuleAnswer {
+impl From<&Rule> for RuleAnswer {
+    fn from(rule: &Rule) -> Self {
+        Self {
             line: rule.line(),
             target: rule.target().to_string(),
             ports: rule.ports().collect(),
             protocol: rule.protocol().name(),
             private: rule.is_private(),
-        }),
+        }
+    }
+}
+
+fn json(options: &PolicyTest, policy: &Policy, decision: &Result<&Rule, Refusal>) -> Result<String, Failure> {
+    let refusal = decision.as_ref().err();
+    let near = refusal.map(|_| policy.network().rules_to(&options.host)).unwrap_or_default();
+    let answer = Answer {
+        decision: if refusal.is_none() { "allowed" } else { "refused" },
+        host: options.host.to_string(),
+        port: options.port,
+        protocol: options.protocol.name(),
+        rule: decision.as_ref().ok().map(|rule| RuleAnswer::from(*rule)),
+        near: near.into_iter().map(RuleAnswer::from).collect(),
         reason: refusal.map(Refusal::name),
         message: refusal.map(ToString::to_string),
     };

@@ -37,11 +37,11 @@ fn a_refused_connection_says_why() {
         ),
         (
             ["a.example.org", "443", "ssh"],
-            "refused: protocol-not-allowed: it speaks ssh, and tls is allowed there\n",
+            "refused: protocol-not-allowed: it speaks ssh, and tls is allowed there\nleads there: policy.yaml:4: *.example.org port 443 tls\n",
         ),
         (
             ["a.example.org", "22", "ssh"],
-            "refused: port-not-allowed: no rule allows port 22 of a.example.org\n",
+            "refused: port-not-allowed: no rule allows port 22 of a.example.org\nleads there: policy.yaml:4: *.example.org port 443 tls\n",
         ),
         (["10.0.0.1", "22", "ssh"], "refused: address-not-allowed: no rule allows the address 10.0.0.1\n"),
     ] {
@@ -74,6 +74,7 @@ fn the_answer_is_there_for_machines() {
         "protocol": "ssh",
         "private": true
       },
+      "near": [],
       "reason": null,
       "message": null
     }
@@ -85,6 +86,7 @@ fn the_answer_is_there_for_machines() {
         (1, Some("refused"), Some("protocol-not-allowed"))
     );
     assert!(json["rule"].is_null());
+    assert_eq!(json["near"][0]["line"], 5);
 }
 
 #[test]

@@ -182,20 +182,26 @@ impl Network {
     /// # Errors
     /// Why no rule can.
     pub fn candidates(&self, destination: &Destination, port: u16) -> Result<Candidates<'_>, Refusal> {
+        let there = self.rules_to(destination);
         let destination = match destination {
             Destination::Name(name) => Destination::Name(name.clone()),
             Destination::Address(address) => Destination::Address(canonical(*address)),
         };
-        let there: Vec<_> = self.allow.iter().filter(|rule| self.leads_to(rule, &destination)).collect();
         if there.is_empty() {
             return Err(self.not_named(destination));
         }
-        let mut rules: Vec<_> = there.into_iter().filter(|rule| rule.has_port(port)).collect();
+        let rules: Vec<_> = there.into_iter().filter(|rule| rule.has_port(port)).collect();
         if rules.is_empty() {
             return Err(Refusal::Port { destination, port });
         }
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.closeness()));
         Ok(Candidates { destination, port, rules })
+    }
+
+    /// The rules that lead to a place, by whatever port; the closest first.
+    pub fn rules_to(&self, destination: &Destination) -> Vec<&Rule> {
+        let mut rules: Vec<_> = self.allow.iter().filter(|rule| self.leads_to(rule, destination)).collect();
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.closeness()));
+        rules
     }
 
     /// What the policy says to a flow of which everything is known, and which rule allows it.
