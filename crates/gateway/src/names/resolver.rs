@@ -17,6 +17,10 @@ use super::pool::Pool;
 use super::record::{Budget, Outcome, QueryRecord, Transport};
 use super::reply::{self, Content, HEADER};
 
+/// Bytes of the longest message that is read. A question has less than 300; what follows one in a longer message is there
+/// to be costly.
+const LONGEST: usize = 4096;
+
 /// What a query came to.
 #[derive(Debug)]
 pub struct Answer {
@@ -74,8 +78,8 @@ impl Resolver {
         if bytes.get(2).is_some_and(|flags| flags & 0x78 != 0) {
             return header_only(ResponseCode::NotImp, Outcome::Unsupported);
         }
-        let query = match Message::from_vec(bytes) {
-            Ok(query) if query.metadata.op_code == OpCode::Query => query,
+        let query = match Some(bytes).filter(|bytes| bytes.len() <= LONGEST).map(Message::from_vec) {
+            Some(Ok(query)) if query.metadata.op_code == OpCode::Query => query,
             _ => return header_only(ResponseCode::FormErr, Outcome::Malformed),
         };
         let [question] = query.queries.as_slice() else {

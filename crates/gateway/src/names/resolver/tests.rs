@@ -202,6 +202,19 @@ fn what_is_no_query_gets_no_reply() {
 }
 
 #[test]
+fn a_message_that_is_all_ballast_is_not_read() {
+    let mut long = query("a.example.org.", RecordType::A).to_vec().unwrap();
+    long.resize(4096, 0);
+    let mut resolver = Resolver::default();
+    let (reply, record) = send(&mut resolver, &long);
+    assert_eq!((reply.unwrap().answers.len(), record.unwrap().outcome), (1, Outcome::Answered));
+    long.push(0);
+    let (reply, record) = send(&mut resolver, &long);
+    assert_eq!(reply.unwrap().metadata.response_code, ResponseCode::FormErr);
+    assert_eq!(record.unwrap().outcome, Outcome::Malformed);
+}
+
+#[test]
 fn a_flood_of_names_is_bounded_and_hides_nothing() {
     let mut resolver = Resolver::default();
     let (network, now) = (network(), Instant::now());
