@@ -12,7 +12,7 @@ use policy::network::{HostName, SYNTHETIC_V4, SYNTHETIC_V6, canonical};
 use thiserror::Error;
 
 /// The names of one run. Honest work knows dozens; at the longest names there are, this many take 2 MB.
-const CAPACITY: u32 = 4096;
+pub(super) const CAPACITY: u32 = 4096;
 
 /// The names of a run are used up
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
