@@ -18,6 +18,9 @@ const REFUSED: u8 = 1;
 
 pub(super) fn run(options: &PolicyTest, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let policy = Policy::load(&options.file)?;
+    if options.host.is_own_loopback() {
+        return own_loopback(options, out);
+    }
     let decision = policy.network().decide(&options.host, options.port, options.protocol, Claim::None);
     if options.json {
         writeln!(out, "{}", json(options, &policy, &decision)?)?;
@@ -26,6 +29,19 @@ pub(super) fn run(options: &PolicyTest, out: &mut impl Write) -> Result<ExitCode
     }
     out.flush()?;
     Ok(ExitCode::from(if decision.is_ok() { 0 } else { REFUSED }))
+}
+
+/// No rule is about the sandbox's own loopback: what is said there stays there.
+fn own_loopback(options: &PolicyTest, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let message = "this is the sandbox's own loopback, which needs no rule and leads nowhere else";
+    if options.json {
+        let answer = Answer { message: Some(message.to_owned()), ..Answer::new(options, "allowed") };
+        writeln!(out, "{}", serde_json::to_string_pretty(&answer).map_err(std::io::Error::from)?)?;
+    } else {
+        writeln!(out, "allowed: {message}")?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text(options: &PolicyTest, policy: &Policy, decision: &Result<&Rule, Refusal>) -> String {
@@ -72,6 +88,21 @@ struct RuleAnswer {
     private: bool,
 }
 
+impl Answer<'_> {
+    fn new(options: &PolicyTest, decision: &'static str) -> Self {
+        Self {
+            decision,
+            host: options.host.to_string(),
+            port: options.port,
+            protocol: options.protocol.name(),
+            rule: None,
+            near: Vec::new(),
+            reason: None,
+            message: None,
+        }
+    }
+}
+
 impl From<&Rule> for RuleAnswer {
     fn from(rule: &Rule) -> Self {
         Self {
@@ -88,14 +119,11 @@ fn json(options: &PolicyTest, policy: &Policy, decision: &Result<&Rule, Refusal>
     let refusal = decision.as_ref().err();
     let near = refusal.map(|_| policy.network().rules_to(&options.host)).unwrap_or_default();
     let answer = Answer {
-        decision: if refusal.is_none() { "allowed" } else { "refused" },
-        host: options.host.to_string(),
-        port: options.port,
-        protocol: options.protocol.name(),
         rule: decision.as_ref().ok().map(|rule| RuleAnswer::from(*rule)),
         near: near.into_iter().map(RuleAnswer::from).collect(),
         reason: refusal.map(Refusal::name),
         message: refusal.map(ToString::to_string),
+        ..Answer::new(options, if refusal.is_none() { "allowed" } else { "refused" })
     };
     Ok(serde_json::to_string_pretty(&answer).map_err(std::io::Error::from)?)
 }

@@ -52,6 +52,15 @@ fn a_refused_connection_says_why() {
 }
 
 #[test]
+fn the_sandboxs_own_loopback_needs_no_rule() {
+    for host in ["localhost", "127.0.0.1", "::1"] {
+        let run = test(&["--host", host, "--port", "8080", "--protocol", "http"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stdout.starts_with("allowed: this is the sandbox's own loopback"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn the_answer_is_there_for_machines() {
     let answer = |arguments: &[&str]| {
         let run = test(arguments);

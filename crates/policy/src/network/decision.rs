@@ -41,6 +41,16 @@ impl Destination {
     }
 }
 
+impl Destination {
+    /// Whether it is the sandbox's own loopback, which no flow leaves and no rule is about.
+    pub fn is_own_loopback(&self) -> bool {
+        match self {
+            Self::Name(name) => name.is_localhost(),
+            Self::Address(address) => canonical(*address).is_loopback(),
+        }
+    }
+}
+
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -134,6 +134,17 @@ fn what_a_name_led_to_is_dialled_where_its_rules_say_so() {
 }
 
 #[test]
+fn the_sandboxs_own_loopback_is_known_in_every_dress() {
+    let own = |text: &str| Destination::parse(text).unwrap().is_own_loopback();
+    for text in ["localhost", "a.LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"] {
+        assert!(own(text), "{text}");
+    }
+    for text in ["localhost.example", "128.0.0.1", "::2", "64:ff9b::7f00:1", "0.0.0.0"] {
+        assert!(!own(text), "{text}");
+    }
+}
+
+#[test]
 fn every_refusal_is_a_sentence() {
     let network = network();
     let refusal = |host: &str, port, protocol, claim| {
