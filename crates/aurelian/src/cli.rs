@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use event::Protocol;
+use policy::network::Destination;
 
 /// The wall around an autonomous agent: it is confined, seen, and each thing it does is bound to the call that did it.
 #[derive(Debug, Parser)]
@@ -96,10 +98,30 @@ pub(crate) enum PolicyAction {
         /// The policy
         file: PathBuf,
     },
+    /// Tell what would happen to a connection, and which rule decides; exit 1 when it is refused
+    Test(PolicyTest),
     /// Print the JSON Schema of policies, for editors
     Schema,
     /// Print the policy that holds when none is given, with comments
     Default,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTest {
+    /// The policy
+    pub(crate) file: PathBuf,
+    /// The host that the agent asks for, or an address that it connects to without asking
+    #[arg(long, value_name = "NAME|ADDRESS", value_parser = Destination::parse)]
+    pub(crate) host: Destination,
+    /// The TCP port
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// What is spoken there, such as tls or ssh
+    #[arg(long, value_parser = str::parse::<Protocol>)]
+    pub(crate) protocol: Protocol,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

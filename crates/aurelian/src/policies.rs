@@ -1,5 +1,7 @@
 //! `aurelian policy`: check and print policies.
 
+mod test;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ pub(crate) fn run(action: &PolicyAction) -> Result<ExitCode, Failure> {
             let policy = Policy::load(file)?;
             writeln!(out, "{}: ok, {}", file.display(), policy.digest())?;
         }
+        PolicyAction::Test(options) => return test::run(options, &mut out),
         PolicyAction::Schema => writeln!(out, "{:#}", policy::schema())?,
         PolicyAction::Default => write!(out, "{}", policy::DEFAULT_YAML)?,
     }

@@ -5,3 +5,4 @@
 pub mod capture;
 pub mod flow;
 pub mod identify;
+pub mod names;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::network::{Network, Rule, Target};
 use crate::policy::{Policy, VERSION};
 
 /// The SHA-256 of a policy's canonical form; displays as `sha256:` and 64 hexadecimal digits.
@@ -40,6 +42,9 @@ struct Canonical<'a> {
     environment: CanonicalEnvironment<'a>,
     filesystem: CanonicalFilesystem<'a>,
     limits: CanonicalLimits,
+    /// Left out where it is the default, so that a policy that says nothing of a network has the digest it always had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<CanonicalNetwork<'a>>,
     syscalls: CanonicalSyscalls,
     version: u64,
 }
@@ -69,6 +74,35 @@ struct CanonicalLimits {
 }
 
 #[derive(Serialize)]
+struct CanonicalNetwork<'a> {
+    allow: Vec<CanonicalRule>,
+    hosts: BTreeMap<&'a str, String>,
+    limits: CanonicalNetworkLimits,
+    resolver: Option<String>,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct CanonicalRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    ports: Vec<u16>,
+    private: bool,
+    protocol: &'static str,
+}
+
+#[derive(Serialize)]
+struct CanonicalNetworkLimits {
+    bytes_out: u64,
+    connections: u32,
+    flow_bytes_out: u64,
+    idle: u64,
+    new_per_second: u32,
+    unknown_wait: u64,
+}
+
+#[derive(Serialize)]
 struct CanonicalSyscalls {
     allow: Vec<&'static str>,
 }
@@ -92,13 +126,48 @@ fn canonical(policy: &Policy) -> Vec<u8> {
             output: limits.output().as_u64(),
             pids: limits.pids(),
             scratch: limits.scratch().as_u64(),
-            time: limits.time().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            time: limits.time().map(milliseconds),
         },
+        network: (*policy.network() != Network::default()).then(|| network(policy.network())),
         syscalls: CanonicalSyscalls { allow: sorted_names(policy) },
         version: VERSION,
     };
     // Texts and numbers only: serialising them to memory has nothing to fail at.
     serde_json::to_vec(&form).unwrap_or_default()
+}
+
+/// Rules in an order of their own: what a policy allows doesn't depend on theirs.
+fn network(network: &Network) -> CanonicalNetwork<'_> {
+    let mut allow: Vec<_> = network.allow().iter().map(rule).collect();
+    allow.sort_unstable();
+    let limits = network.limits();
+    CanonicalNetwork {
+        allow,
+        hosts: network.hosts().map(|(name, address)| (name.as_str(), address.to_string())).collect(),
+        limits: CanonicalNetworkLimits {
+            bytes_out: limits.bytes_out().as_u64(),
+            connections: limits.connections(),
+            flow_bytes_out: limits.flow_bytes_out().as_u64(),
+            idle: milliseconds(limits.idle()),
+            new_per_second: limits.new_per_second(),
+            unknown_wait: milliseconds(limits.unknown_wait()),
+        },
+        resolver: network.resolver().map(|resolver| resolver.to_string()),
+    }
+}
+
+fn rule(rule: &Rule) -> CanonicalRule {
+    let target = rule.target().to_string();
+    let (address, host) = match rule.target() {
+        Target::Address(_) => (Some(target), None),
+        Target::Host(_) => (None, Some(target)),
+    };
+    let (ports, protocol) = (rule.ports().collect(), rule.protocol().name());
+    CanonicalRule { address, host, ports, private: rule.is_private(), protocol }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Paths of a [`Filesystem`](crate::Filesystem) are UTF-8 by construction.
@@ -120,6 +189,15 @@ mod tests {
     fn the_canonical_form_is_rfc_8785() {
         let text = String::from_utf8(canonical(&Policy::default())).unwrap();
         insta::assert_snapshot!(text, @r#"{"environment":{"pass":["COLORTERM","LANG","LC_ALL","TERM","TZ"],"set":{}},"filesystem":{"hide":[],"read":[],"write":[]},"limits":{"cpus":2000,"memory":4294967296,"open_files":4096,"output":67108864,"pids":512,"scratch":2147483648,"time":1800000},"syscalls":{"allow":[]},"version":1}"#);
+    }
+
+    #[test]
+    fn the_canonical_form_of_a_network_is_rfc_8785() {
+        let source = "version: 1\nnetwork:\n  allow:\n    - { host: B.example, ports: [443, 80], protocol: tls }\n    - { address: 10.0.0.0/8, ports: [22], protocol: ssh }\n  hosts: { b.example: 10.0.0.1 }\n  resolver: 10.0.0.2:53\n";
+        let policy = Policy::parse(source, "policy.yaml").unwrap();
+        let text = String::from_utf8(canonical(&policy)).unwrap();
+        let network = text.split(r#""network":"#).nth(1).unwrap();
+        insta::assert_snapshot!(network, @r#"{"allow":[{"host":"b.example","ports":[80,443],"private":false,"protocol":"tls"},{"address":"10.0.0.0/8","ports":[22],"private":false,"protocol":"ssh"}],"hosts":{"b.example":"10.0.0.1"},"limits":{"bytes_out":1073741824,"connections":256,"flow_bytes_out":104857600,"idle":600000,"new_per_second":50,"unknown_wait":2000},"resolver":"10.0.0.2:53"},"syscalls":{"allow":[]},"version":1}"#);
     }
 
     #[test]

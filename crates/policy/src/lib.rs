@@ -6,7 +6,8 @@
 //!
 //! The way from text: the module `yaml` makes a tree with places, each section reads its part of the tree, and
 //! the module `host` finds the paths. All of them note what is wrong and go on, so that one run shows all problems.
-//! This crate decides nothing about how a policy is enforced, and knows nothing of images and workspaces.
+//! This crate decides nothing about how a policy is enforced, and knows nothing of images and workspaces. Only what the rules of
+//! [`network`] say to one flow is decided here, since `aurelian policy test` and the gateway must never differ.
 //!
 //! ```
 //! let policy = policy::Policy::parse("version: 1\nlimits: { memory: 512MiB }", "policy.yaml")?;
@@ -25,6 +26,7 @@ mod filesystem;
 mod forbidden;
 mod host;
 mod limits;
+pub mod network;
 mod policy;
 mod problem;
 mod schema;
@@ -38,6 +40,7 @@ pub use digest::Digest;
 pub use environment::Environment;
 pub use filesystem::Filesystem;
 pub use limits::Limits;
+pub use network::Network;
 pub use policy::Policy;
 pub use problem::{PolicyError, Problem, ProblemKind};
 pub use schema::schema;

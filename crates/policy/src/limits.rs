@@ -113,13 +113,18 @@ impl Default for Limits {
     }
 }
 
-fn set<T>(limit: &mut T, value: Option<T>) {
+pub(crate) fn set<T>(limit: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *limit = value;
     }
 }
 
-fn size(node: &Node, name: &str, range: RangeInclusive<Bytes>, problems: &mut Problems) -> Option<Bytes> {
+pub(crate) fn size(
+    node: &Node,
+    name: &str,
+    range: RangeInclusive<Bytes>,
+    problems: &mut Problems,
+) -> Option<Bytes> {
     let scalar = section::text(node, name, problems)?;
     let bare = scalar.text.bytes().all(|byte| byte.is_ascii_digit());
     let value = scalar.text.parse().map_err(|error| wrong_unit(node, &error));
@@ -139,7 +144,12 @@ fn cpus(node: &Node, problems: &mut Problems) -> Option<Cpus> {
     value.map_err(|problem| problems.add(problem)).ok()
 }
 
-fn count<T>(node: &Node, name: &str, range: RangeInclusive<T>, problems: &mut Problems) -> Option<T>
+pub(crate) fn count<T>(
+    node: &Node,
+    name: &str,
+    range: RangeInclusive<T>,
+    problems: &mut Problems,
+) -> Option<T>
 where
     T: std::str::FromStr + PartialOrd + Display,
 {
@@ -157,6 +167,19 @@ fn time(node: &Node, problems: &mut Problems) -> Option<Option<Duration>> {
         within_time(value, &node.span).map_err(|problem| problem.with_help("write `none` for no limit"))
     });
     value.map(Some).map_err(|problem| problems.add(problem)).ok()
+}
+
+/// A length of time that can't be without limit.
+pub(crate) fn time_within(
+    node: &Node,
+    name: &str,
+    range: &RangeInclusive<Duration>,
+    problems: &mut Problems,
+) -> Option<Duration> {
+    let scalar = section::text(node, name, problems)?;
+    let value = parse_duration(&scalar.text).map_err(|error| wrong_unit(node, &error));
+    let value = value.and_then(|value| within(value, name, range, &node.span, |time| duration_text(*time)));
+    value.map_err(|problem| problems.add(problem)).ok()
 }
 
 fn within_time(value: Duration, span: &Range<usize>) -> Result<Duration, Problem> {

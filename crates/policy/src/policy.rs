@@ -11,7 +11,8 @@ use crate::environment::Environment;
 use crate::filesystem::{Draft, Filesystem};
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::problem::{PolicyError, Problem, ProblemKind, Problems, quoted};
+use crate::network::Network;
+use crate::problem::{PolicyError, Problem, ProblemKind, Problems};
 use crate::section;
 use crate::syscalls::Syscalls;
 use crate::units::duration_text;
@@ -35,6 +36,7 @@ pub struct Policy {
     limits: Limits,
     syscalls: Syscalls,
     environment: Environment,
+    network: Network,
 }
 
 impl Policy {
@@ -83,6 +85,11 @@ impl Policy {
     /// Environment variables the agent gets.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Which network the agent gets.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// A digest of all that the policy says, the same for the same meaning however it was written.
@@ -143,6 +150,7 @@ impl Policy {
         };
         let (mut policy, draft) = Self::sections(&document, &mut problems);
         policy.filesystem = draft.resolve(host, &mut problems);
+        policy.network.locate(source);
         problems.or(policy, name, source)
     }
 
@@ -165,7 +173,7 @@ impl Policy {
                 "limits" => policy.limits = Limits::read(value, problems),
                 "syscalls" => policy.syscalls = Syscalls::read(value, problems),
                 "environment" => policy.environment = Environment::read(value, problems),
-                "network" => refuse_network(value, problems),
+                "network" => policy.network = Network::read(value, problems),
                 _ => problems.add(section::unknown_key(key, "a policy", &KEYS)),
             }
         }
@@ -187,15 +195,6 @@ fn check_version(document: &Node, entries: &[(Key, Node)], problems: &mut Proble
             let problem = Problem::new(ProblemKind::Unsupported, &node.span, message).label("expected 1");
             problems.add(problem.with_help("this release knows version 1: write `version: 1`"));
         }
-    }
-}
-
-/// Nothing of a network is allowed yet, so that nothing about it may be said.
-fn refuse_network(node: &Node, problems: &mut Problems) {
-    for (key, _) in section::entries(node, "network", problems) {
-        let message = format!("`network` is not supported yet, and so neither is {}", quoted(&key.text));
-        let problem = Problem::new(ProblemKind::Unsupported, &key.span, message);
-        problems.add(problem.with_help("a run has no network but its own loopback; write `network: {}`"));
     }
 }
 

@@ -1,9 +1,13 @@
 //! The JSON Schema of policies, for editors to complete and check with.
 
+use std::ops::RangeInclusive;
+
+use event::Protocol;
 use serde_json::{Value, json};
 
 use crate::environment::PASSED;
 use crate::limits::{CPUS, Limits, OPEN_FILES, PIDS};
+use crate::network::{BYTES_OUT, CONNECTIONS, LONGEST_LIST, NEW_PER_SECOND, NetworkLimits, Speech};
 use crate::syscalls::Loosening;
 use crate::units::duration_text;
 
@@ -31,12 +35,7 @@ pub fn schema() -> Value {
             "limits": limits(),
             "syscalls": syscalls(),
             "environment": environment(),
-            "network": {
-                "description": "Not supported yet: a run has no network but a loopback of its own.",
-                "type": "object",
-                "additionalProperties": false,
-                "default": {}
-            }
+            "network": network()
         },
         "examples": [{ "version": 1, "limits": { "memory": "4GiB", "time": "30m" } }]
     })
@@ -152,6 +151,110 @@ fn environment() -> Value {
                 "default": {},
                 "examples": [{ "CI": "1" }]
             }
+        }),
+    )
+}
+
+fn network() -> Value {
+    section(
+        "What the agent may connect to; nothing listed, nothing allowed.",
+        json!({
+            "allow": {
+                "description": "Rules; a connection is allowed when one of them allows it.",
+                "type": "array",
+                "items": rule(),
+                "maxItems": LONGEST_LIST,
+                "default": [],
+                "examples": [[{ "host": "*.example.org", "ports": [443], "protocol": "tls" }]]
+            },
+            "hosts": {
+                "description": "Names with their address, as in /etc/hosts.",
+                "type": "object",
+                "additionalProperties": { "type": "string" },
+                "maxProperties": LONGEST_LIST,
+                "default": {},
+                "examples": [{ "git.internal": "10.1.2.3" }]
+            },
+            "resolver": {
+                "description": "Whom to ask for names, ADDRESS:PORT; without it, whom the host asks.",
+                "type": "string",
+                "examples": ["10.0.0.2:53", "[fd00::2]:53"]
+            },
+            "limits": network_limits()
+        }),
+    )
+}
+
+fn rule() -> Value {
+    let protocols = Protocol::ALL.iter().filter(|protocol| **protocol != Protocol::Unknown);
+    let protocols: Vec<_> = protocols.map(|protocol| protocol.name()).chain([Speech::ANY]).collect();
+    let mut rule = section(
+        "A host by name, or addresses; the ports; and the protocol that is spoken there.",
+        json!({
+            "host": {
+                "description": "A name, or `*.` and a name for all that have one label more.",
+                "type": "string",
+                "minLength": 1
+            },
+            "address": {
+                "description": "An address or a prefix, such as 10.1.2.3 or 10.1.2.0/24.",
+                "type": "string",
+                "minLength": 1
+            },
+            "ports": {
+                "description": "TCP ports.",
+                "type": "array",
+                "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
+                "uniqueItems": true,
+                "minItems": 1,
+                "maxItems": LONGEST_LIST
+            },
+            "protocol": {
+                "description": "What is spoken there, found out before a byte leaves; `tcp` for anything.",
+                "enum": protocols
+            },
+            "private": {
+                "description": "Whether the name may lead to private, loopback and link-local addresses.",
+                "type": "boolean",
+                "default": false
+            }
+        }),
+    );
+    rule["required"] = json!(["ports", "protocol"]);
+    rule["oneOf"] = json!([{ "required": ["host"] }, { "required": ["address"] }]);
+    rule
+}
+
+fn network_limits() -> Value {
+    let default = NetworkLimits::default();
+    let size = |description: &str, default: String| {
+        json!({
+            "description": description,
+            "type": ["string", "integer"],
+            "pattern": SIZE,
+            "minimum": BYTES_OUT.start().as_u64(),
+            "default": default
+        })
+    };
+    let time = |description: &str, default: std::time::Duration| json!({ "description": description, "type": "string", "pattern": TIME, "default": duration_text(default) });
+    let count = |description: &str, range: RangeInclusive<u32>, default: u32| {
+        json!({
+            "description": description,
+            "type": "integer",
+            "minimum": range.start(),
+            "maximum": range.end(),
+            "default": default
+        })
+    };
+    section(
+        "What a run may use up of the network; all its connections together, unless said otherwise.",
+        json!({
+            "connections": count("Connections open at once.", CONNECTIONS, default.connections()),
+            "new_per_second": count("New connections in a second.", NEW_PER_SECOND, default.new_per_second()),
+            "bytes_out": size("Bytes sent out.", default.bytes_out().to_string()),
+            "flow_bytes_out": size("Bytes sent out in one connection.", default.flow_bytes_out().to_string()),
+            "idle": time("Silence after which a connection is closed.", default.idle()),
+            "unknown_wait": time("Silence after which a protocol counts as unknown.", default.unknown_wait())
         }),
     )
 }

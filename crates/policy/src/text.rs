@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::limits::Limits;
+use crate::network::{Network, NetworkLimits, Target};
 use crate::policy::Policy;
 use crate::syscalls::Loosening;
 use crate::units::duration_text;
@@ -28,8 +29,40 @@ pub(crate) fn to_yaml(policy: &Policy) -> String {
         // A key of more than 1024 characters has to be announced by `?`.
         line(&mut out, format_args!("    ? {}\n    : {}", scalar(name), scalar(value)));
     }
-    out.push_str("network: {}\n");
+    network(&mut out, policy.network());
     out
+}
+
+fn network(out: &mut String, network: &Network) {
+    out.push_str("network:\n");
+    out.push_str(if network.allow().is_empty() { "  allow: []\n" } else { "  allow:\n" });
+    for rule in network.allow() {
+        let key = if matches!(rule.target(), Target::Host(_)) { "host" } else { "address" };
+        let ports: Vec<_> = rule.ports().map(|port| port.to_string()).collect();
+        line(out, format_args!("    - {key}: {}", scalar(&rule.target().to_string())));
+        line(out, format_args!("      ports: [{}]", ports.join(", ")));
+        line(out, format_args!("      protocol: {}", rule.protocol()));
+        line(out, format_args!("      private: {}", rule.is_private()));
+    }
+    let hosts: Vec<_> = network.hosts().collect();
+    out.push_str(if hosts.is_empty() { "  hosts: {}\n" } else { "  hosts:\n" });
+    for (name, address) in hosts {
+        line(out, format_args!("    {}: {}", scalar(name.as_str()), scalar(&address.to_string())));
+    }
+    if let Some(resolver) = network.resolver() {
+        line(out, format_args!("  resolver: {}", scalar(&resolver.to_string())));
+    }
+    network_limits(out, network.limits());
+}
+
+fn network_limits(out: &mut String, limits: &NetworkLimits) {
+    out.push_str("  limits:\n");
+    line(out, format_args!("    connections: {}", limits.connections()));
+    line(out, format_args!("    new_per_second: {}", limits.new_per_second()));
+    line(out, format_args!("    bytes_out: {}", limits.bytes_out()));
+    line(out, format_args!("    flow_bytes_out: {}", limits.flow_bytes_out()));
+    line(out, format_args!("    idle: {}", duration_text(limits.idle())));
+    line(out, format_args!("    unknown_wait: {}", duration_text(limits.unknown_wait())));
 }
 
 fn limits(out: &mut String, limits: &Limits) {

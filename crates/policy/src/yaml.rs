@@ -15,9 +15,9 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScanError, Span, StrInput
 
 use crate::problem::{Problem, ProblemKind, Problems, quoted};
 
-/// Levels of nesting accepted; a policy has three.
+/// Levels of nesting accepted; a policy has up to five.
 const DEPTH: usize = 16;
-const LEVELS: &str = "a policy has three levels: section, key, value";
+const LEVELS: &str = "a policy has few levels: section, key, entry, value";
 
 #[derive(Debug)]
 pub(crate) struct Node {

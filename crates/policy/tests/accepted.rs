@@ -49,6 +49,85 @@ fn the_schema_names_the_keys_and_defaults_of_the_default_text() {
 }
 
 #[test]
+fn the_schema_of_a_network_has_the_defaults_of_the_default_text() {
+    let network = &policy::schema()["properties"]["network"]["properties"];
+    let mut source = String::from("version: 1\nnetwork:\n");
+    for key in ["allow", "hosts"] {
+        source.push_str(&format!("  {key}: {}\n", network[key]["default"]));
+    }
+    source.push_str("  limits:\n");
+    for (key, limit) in network["limits"]["properties"].as_object().unwrap() {
+        assert!(!limit["default"].is_null(), "{key}");
+        source.push_str(&format!("    {key}: {}\n", limit["default"]));
+    }
+    assert_eq!(parse(&source), Policy::default(), "{source}");
+}
+
+#[test]
+fn a_network_is_read() {
+    let policy = parse(NETWORK);
+    let network = policy.network();
+    let rules: Vec<_> = network.allow().iter().map(|rule| format!("{} {rule}", rule.line())).collect();
+    assert_eq!(
+        rules,
+        [
+            "4 *.example.org port 443 tls",
+            "5 10.1.2.0/24 port 5432 postgres",
+            "8 xn--bcher-kva.example ports 80, 8080 tcp private",
+            "12 fd00::/8 port 22 ssh",
+        ]
+    );
+    let git = "git.internal".parse().unwrap();
+    assert_eq!(network.static_address(&git), Some([10, 1, 2, 3].into()));
+    assert_eq!(network.resolver(), Some("10.0.0.2:53".parse().unwrap()));
+    let limits = network.limits();
+    assert_eq!((limits.connections(), limits.new_per_second()), (10, 5));
+    assert_eq!((limits.bytes_out(), limits.flow_bytes_out()), (Bytes::new(1 << 20), Bytes::new(1 << 20)));
+    assert_eq!((limits.idle(), limits.unknown_wait()), (Duration::from_secs(60), Duration::from_millis(500)));
+    let again = parse(&policy.to_yaml());
+    assert_eq!((again.digest(), &again), (policy.digest(), &policy));
+    insta::assert_snapshot!(policy.to_yaml());
+}
+
+const NETWORK: &str = "\
+version: 1
+network:
+  allow:
+    - { host: \"*.Example.org.\", ports: [443], protocol: tls, private: false }
+    - address: 10.1.2.0/24
+      ports: [5432]
+      protocol: postgres
+    - host: b\u{fc}cher.example
+      ports: [8080, 80]
+      protocol: tcp
+      private: true
+    - { address: 'fd00::/8', ports: [22], protocol: ssh }
+  hosts: { git.internal: 10.1.2.3, six.internal: 'fd00::1' }
+  resolver: 10.0.0.2:53
+  limits: { connections: 10, new_per_second: 5, bytes_out: 1MiB, idle: 1m, unknown_wait: 500ms }
+";
+
+#[test]
+fn a_network_has_a_digest_of_its_meaning() {
+    let digest = |network: &str| parse(&format!("version: 1\nnetwork: {network}")).digest();
+    let one = "{ host: a.example, ports: [80, 443], protocol: tls }";
+    let two = "{ address: 10.0.0.1, ports: [22], protocol: ssh }";
+    assert_eq!(
+        digest(&format!("{{ allow: [{one}, {two}] }}")),
+        digest(&format!("{{ allow: [{two}, {one}] }}"))
+    );
+    assert_eq!(digest("{ limits: { connections: 256 } }"), Policy::default().digest());
+    for other in [
+        format!("{{ allow: [{one}] }}"),
+        format!("{{ allow: [{one}, {two}], resolver: '10.0.0.2:53' }}"),
+        format!("{{ allow: [{one}, {two}], hosts: {{ a: 10.0.0.1 }} }}"),
+        format!("{{ allow: [{one}, {two}], limits: {{ idle: 1m }} }}"),
+    ] {
+        assert_ne!(digest(&other), digest(&format!("{{ allow: [{one}, {two}] }}")), "{other}");
+    }
+}
+
+#[test]
 fn every_section_is_read() {
     let policy = parse(
         "version: 1\n\
@@ -132,6 +211,9 @@ fn like_policies() -> impl Strategy<Value = String> {
         Just("filesystem: {read: [".to_owned()),
         Just("environment: {set: {".to_owned()),
         Just("syscalls: {allow: [".to_owned()),
+        Just("network: {allow: [{host: ".to_owned()),
+        Just("a.example, ports: [1], protocol: tls, ".to_owned()),
+        Just("address: 10.0.0.0/8, private: true".to_owned()),
         "[-\\[\\]{}:,?&*!|>'\"%@`~ \t\n#]{1,3}",
         "[a-z0-9GMiB/.]{1,6}",
         "\\PC{1,3}",
@@ -175,6 +257,40 @@ proptest! {
             Err(_) => policy,
         };
         let again = parse(&policy.to_yaml());
+        prop_assert_eq!(again.digest(), policy.digest());
+        prop_assert_eq!(again, policy);
+    }
+}
+
+/// One rule, of parts that a person might write.
+fn rules() -> impl Strategy<Value = String> {
+    let host = "(\\*\\.)?([a-z][a-z0-9]{0,5}|b\u{fc}cher|X_1)\\.(example|Internal\\.)";
+    let target = prop_oneof![
+        host.prop_map(|host| format!("host: '{host}'")),
+        (1u8..=9, any::<u8>(), 8u8..=32).prop_map(|(a, b, length)| {
+            let prefix = ipnet::Ipv4Net::new([a, b, a, b].into(), length).unwrap().trunc();
+            format!("address: '{prefix}'")
+        }),
+    ];
+    let protocol = prop::sample::select(vec!["tls", "ssh", "http-connect", "tcp", "redis"]);
+    (target, prop::collection::btree_set(1u16.., 1..4), protocol).prop_map(|(target, ports, protocol)| {
+        let ports: Vec<_> = ports.into_iter().collect();
+        format!("    - {{ {target}, ports: {ports:?}, protocol: {protocol} }}\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn any_network_written_out_is_the_same_network(rules in prop::collection::vec(rules(), 1..6)) {
+        let source = format!("version: 1\nnetwork:\n  allow:\n{}", rules.concat());
+        // Rules drawn twice contradict each other; if many were, proptest would give up and fail.
+        let Ok(policy) = Policy::parse(&source, "policy.yaml") else {
+            return Err(TestCaseError::reject("a rule drawn twice"));
+        };
+        let again = parse(&policy.to_yaml());
+        prop_assert_eq!(policy.network().allow().len(), rules.len());
         prop_assert_eq!(again.digest(), policy.digest());
         prop_assert_eq!(again, policy);
     }

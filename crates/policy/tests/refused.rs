@@ -37,6 +37,12 @@ fn refused(lines: &str) -> String {
     refused_text(&format!("version: 1\n{lines}\n"))
 }
 
+/// Rules that are complete but for where they lead.
+fn rules(targets: &[&str]) -> String {
+    let rule = |target: &&str| format!("  - {{ {target}, ports: [443], protocol: tls }}\n");
+    format!("network:\n  allow:\n{}", targets.iter().map(rule).collect::<String>())
+}
+
 fn refused_text(source: &str) -> String {
     let folder = folder();
     let name = folder.path().join("policy.yaml");
@@ -78,7 +84,15 @@ golden! {
     syscalls: refused("syscalls: { allow: [mount, io_uring_setup, process_vm_readv, ptrcae, read, ptrace, ptrace] }");
     environment_names: refused("environment: { pass: [SSH_AUTH_SOCK, 'A B', LANG, LANG], set: { A=B: 1, AURELIAN_X: 1 } }");
     environment_values: refused("environment: { pass: [LANG], set: { LANG: C, EMPTY: , LIST: [1], NUL: \"a\\0b\" } }");
-    network: refused("network: { allow: [example.org] }");
+    network_shape: refused("network:\n  alow: []\n  allow: [example.org, { host: a.example, port: 443 }, {}]\n  hosts: [a]");
+    network_hosts: refused(&rules(&["host: 10.0.0.1", "host: 0x7f.1", "host: '2130706433'", "host: 'a.*.org'", "host: '*'", "host: 'http://a.org/'", "host: 'a.org:443'", "host: localhost", "host: a..b", "host: a.42", "host: a.org, address: 10.0.0.1"]));
+    network_addresses: refused(&rules(&["address: a.org", "address: 10.1.2.3/24", "address: 10.0.0.0/33", "address: 127.0.0.1", "address: '::ffff:10.0.0.1'", "address: 198.18.0.1", "address: 224.0.0.1", "address: 0.0.0.0", "address: 1.1.1.1, private: true", "address: 10.0.0.1, private: true", "address: 10.0.0.1, private: 1"]));
+    network_ports: refused("network:\n  allow:\n  - { host: a.org, protocol: tls }\n  - { host: a.org, ports: 443, protocol: tls }\n  - { host: b.org, ports: [], protocol: tls }\n  - { host: c.org, ports: [0, 1], protocol: tls }\n  - { host: d.org, ports: [65536], protocol: tls }\n  - { host: e.org, ports: [1-5], protocol: tls }\n  - { host: f.org, ports: [5, 5], protocol: tls }");
+    network_protocols: refused("network:\n  allow:\n  - { host: a.org, ports: [1] }\n  - { host: b.org, ports: [1], protocol: https }\n  - { host: c.org, ports: [1], protocol: udp }\n  - { host: d.org, ports: [1], protocol: unknown }\n  - { host: e.org, ports: [1], protocol: sssh }\n  - { host: f.org, ports: [1], protocol: telnet }");
+    network_contradictions: refused(&rules(&["host: a.org", "host: A.org.", "host: a.org, private: true", "address: 10.0.0.1", "address: 10.0.0.1/32"]));
+    network_tcp_beside: refused("network:\n  allow:\n  - { host: a.org, ports: [1, 2], protocol: tcp }\n  - { host: a.org, ports: [2], protocol: tls }\n  - { host: b.org, ports: [2], protocol: http }\n  - { host: b.org, ports: [2], protocol: websocket }");
+    network_names: refused("network:\n  hosts: { localhost: 10.0.0.1, a.org: a, b.org: 0.0.0.0, 1.2.3.4: 10.0.0.1, c.org: 10.0.0.1, C.org: 10.0.0.2 }\n  resolver: 10.0.0.1");
+    network_limits: refused("network:\n  limits: { connections: 0, new_per_second: 1e3, bytes_out: 1MiB, flow_bytes_out: 2MiB, idle: none, unknown_wait: 2m, latency: 1 }");
     missing_paths: refused("filesystem: { read: [absent/file, /absent, dangling, ~ada/x, ''] }");
     long_path: refused(&format!("filesystem: {{ read: [{}] }}", "a/".repeat(2048)));
     forbidden_paths: refused("filesystem:\n  read: [/, /proc/1, /run/docker.sock, /var/run/docker.sock, socket]\n  write: [/etc/passwd, /usr]\n  hide: [/proc]");

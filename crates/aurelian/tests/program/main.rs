@@ -8,6 +8,7 @@ mod analyze;
 mod calls;
 mod desk;
 mod exit_codes;
+mod policy_test;
 mod record;
 mod signals;
 mod streams;
