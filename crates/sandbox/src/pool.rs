@@ -167,7 +167,7 @@ impl Store {
     fn pause(&self, state: &State) -> Option<Duration> {
         match state.ready.len() {
             ready if ready >= self.size => None,
-            ready if ready <= self.size / 2 => Some(Duration::ZERO),
+            ready if ready * 2 < self.size => Some(Duration::ZERO),
             _ => Some(state.taken.map_or(Duration::ZERO, |taken| CALM.saturating_sub(taken.elapsed()))),
         }
     }

@@ -67,8 +67,13 @@ impl Ordered {
 
 fn serve(orders: &Receiver<Order>) {
     let mut networks = rustix::process::geteuid().is_root().then(Networks::new).and_then(Result::ok);
-    loop {
-        let order = match orders.recv_timeout(CALM) {
+    let mut order = orders.recv().ok();
+    while let Some((request, reply)) = order {
+        let _ = reply.send(run(&request, networks.as_mut()));
+        // Before the first sandbox comes there is nothing yet to take the processor from.
+        let calm =
+            if networks.as_ref().is_some_and(|networks| networks.used == 0) { Duration::ZERO } else { CALM };
+        order = match orders.recv_timeout(calm) {
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(networks) = &mut networks {
                     networks.make_one_ahead();
@@ -77,8 +82,6 @@ fn serve(orders: &Receiver<Order>) {
             }
             received => received.ok(),
         };
-        let Some((request, reply)) = order else { return };
-        let _ = reply.send(run(&request, networks.as_mut()));
     }
 }
 
