@@ -65,6 +65,8 @@ pub(crate) struct Inside {
     pub(crate) sampling: AtomicBool,
     pub(crate) samples: Samples,
     over: AtomicBool,
+    /// The init is gone, and no call that begins will be told of its end.
+    init_gone: AtomicBool,
 }
 
 impl std::fmt::Debug for Inside {
@@ -115,6 +117,7 @@ impl Inside {
             sampling: AtomicBool::new(false),
             samples: Samples::default(),
             over: AtomicBool::new(false),
+            init_gone: AtomicBool::new(false),
         }
     }
 
@@ -252,6 +255,11 @@ impl Inside {
         let alone = calls.is_empty().then(|| Alone::begin(&call.cause, self.cgroup.as_ref()));
         calls.insert(call.cause.call, Arc::clone(call));
         *lock(&self.alone) = alone;
+        drop(calls);
+        // It may have ended between the call's first word and now, without this call among those that it took along.
+        if self.init_gone.load(Ordering::SeqCst) {
+            self.conclude(call, None);
+        }
     }
 
     /// The call that has been alive alone since it began, if there is one.
@@ -306,6 +314,7 @@ impl Inside {
     /// The init is gone, and with it every process: what has not ended, ends now.
     pub(crate) fn init_ended(&self) {
         self.over.store(true, Ordering::SeqCst);
+        self.init_gone.store(true, Ordering::SeqCst);
         let calls: Vec<_> = lock(&self.calls).values().cloned().collect();
         for call in calls {
             self.conclude(&call, None);

@@ -69,7 +69,10 @@ fn serve(orders: &Receiver<Order>) {
     let mut networks = rustix::process::geteuid().is_root().then(Networks::new).and_then(Result::ok);
     let mut order = orders.recv().ok();
     while let Some((request, reply)) = order {
-        let _ = reply.send(run(&request, networks.as_mut()));
+        let started = run(&request, networks.as_mut());
+        // The program has its end of the socket now; with a second one here nobody would be told of its end.
+        drop(request);
+        let _ = reply.send(started);
         // Before the first sandbox comes there is nothing yet to take the processor from.
         let calm =
             if networks.as_ref().is_some_and(|networks| networks.used == 0) { Duration::ZERO } else { CALM };
