@@ -61,8 +61,9 @@ pub(crate) fn recorded() -> Vec<(String, Conversation)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identify/conversations");
     let mut found: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "hex"))
+        .map(|path| {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             (name, parse(&std::fs::read_to_string(path).unwrap()))
         })
