@@ -118,6 +118,10 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
             add("fd", decimal(0));
             add("request", hex(1));
         }
+        libc::SYS_fcntl => {
+            add("fd", decimal(0));
+            add("command", decimal(1));
+        }
         libc::SYS_prctl => add("option", decimal(0)),
         libc::SYS_personality => add("persona", hex(0)),
         libc::SYS_mknod | libc::SYS_chmod | libc::SYS_creat => {

@@ -22,6 +22,7 @@ const NAMES: &[(c_long, &str)] = &[
     (libc::SYS_execveat, "execveat"),
     (libc::SYS_fanotify_init, "fanotify_init"),
     (libc::SYS_fanotify_mark, "fanotify_mark"),
+    (libc::SYS_fcntl, "fcntl"),
     (libc::SYS_finit_module, "finit_module"),
     (libc::SYS_fsconfig, "fsconfig"),
     (libc::SYS_fsmount, "fsmount"),

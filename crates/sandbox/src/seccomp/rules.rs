@@ -71,6 +71,7 @@ pub(crate) fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTre
     set(&[libc::SYS_sendto], only_without_address());
     set(&[libc::SYS_clone], clone());
     set(&[libc::SYS_ioctl], ioctl());
+    set(&[libc::SYS_fcntl], fcntl());
     set(&[libc::SYS_prctl], prctl());
     for (syscall, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
         set(&[syscall], mknod(mode));
@@ -165,6 +166,15 @@ fn ioctl() -> Rule {
     const TIOCLINUX: i32 = 0x541c;
     const TIOCSTI: i32 = 0x5412;
     let cases = [TIOCSTI, TIOCLINUX].map(|request| (vec![is(1, request)], Action::Ask)).into();
+    Rule { cases, otherwise: Action::Allow }
+}
+
+/// No leases: while one is held, who opens the file elsewhere, the host's programs included, is stopped for as long as
+/// `/proc/sys/fs/lease-break-time` says (45 seconds), each time anew. The kernel reads 32 bits of the command.
+fn fcntl() -> Rule {
+    /// A lease on a folder, since Linux 6.19 (`include/uapi/linux/fcntl.h`).
+    const F_SETDELEG: i32 = 1024 + 16;
+    let cases = [libc::F_SETLEASE, F_SETDELEG].map(|command| (vec![is(1, command)], Action::Ask)).into();
     Rule { cases, otherwise: Action::Allow }
 }
 
@@ -336,7 +346,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_dup,
     libc::SYS_dup2,
     libc::SYS_dup3,
-    libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
@@ -594,6 +603,7 @@ mod tests {
             libc::SYS_sendto,
             libc::SYS_clone,
             libc::SYS_ioctl,
+            libc::SYS_fcntl,
             libc::SYS_prctl,
             libc::SYS_mknod,
             libc::SYS_mknodat,
