@@ -33,6 +33,8 @@ fn main(arguments: Arguments) -> ! {
         janitor::wait_and_clean(arguments);
     }
     die_with_parent();
+    // What the kernel keeps for a session, such as its share of the processors, is not the operator's.
+    let _ = sys::call(sys::NR_SETSID, [0; 6]);
     calls::reset_signals();
     let _ = sys::call(sys::NR_UMASK, [0; 6]);
     let mut fds = [0; FDS_MAX];

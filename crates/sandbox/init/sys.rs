@@ -172,7 +172,6 @@ pub const O_PATH: usize = 0o10000000;
 pub const O_CLOEXEC: usize = 0o2000000;
 pub const O_DIRECTORY: usize = 0o200000;
 pub const O_NOFOLLOW: usize = 0o400000;
-pub const O_RDWR: usize = 2;
 pub const O_CREAT_EXCL_WRITE: usize = 0o100 | 0o200 | 1;
 
 pub const NR_READ: usize = 0;

@@ -99,11 +99,11 @@ fn mounts(pid: u32, image: &Image, proof: &mut Inspection) {
         proof.add("overlaid_root", "root", holds, (!holds).then(|| "/ is no overlay".to_owned()));
     }
     let root = ("read_only_root", "read-only-root", "/");
-    for (name, control, point) in (!image.is_written())
-        .then_some(root)
-        .into_iter()
-        .chain([("read_only_settings", "proc", "/proc/sys"), ("read_only_image", "root", "/usr")])
-    {
+    for (name, control, point) in (!image.is_written()).then_some(root).into_iter().chain([
+        ("read_only_settings", "proc", "/proc/sys"),
+        ("read_only_init", "proc", "/proc/1"),
+        ("read_only_image", "root", "/usr"),
+    ]) {
         let at_point = mounts.iter().rfind(|mount| mount.point == Path::new(point));
         // An image may have no /usr of its own.
         let holds = at_point.map_or(point == "/usr", |mount| mount.read_only);

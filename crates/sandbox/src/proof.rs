@@ -22,7 +22,7 @@ fn expected(attempt: Attempt) -> &'static [Errno] {
         SetUser => &[Errno::PERM, Errno::INVAL],
         // A read-only mount answers before anything else is asked.
         WriteImage => &[Errno::ROFS],
-        KernelSetting => &[Errno::ROFS, Errno::ACCESS],
+        KernelSetting | InitSetting => &[Errno::ROFS, Errno::ACCESS],
         LandlockWrite => &[Errno::ACCESS],
         UnshareUser | CloneUser | JoinNamespace | Mount | OpenTree | PivotRoot | TraceInit | FileHandle
         | Capabilities | Bpf | Keyring | PerfEvent | UserFault | Module | TypeIntoTerminal
@@ -36,7 +36,7 @@ fn control(attempt: Attempt) -> &'static str {
     match attempt {
         ConnectOut | DatagramOut | HostAbstractSocket => "network namespace",
         HostFile | HostFileAboveRoot => "root",
-        KernelSetting => "proc",
+        KernelSetting | InitSetting => "proc",
         WriteImage => "read-only-root",
         InitMemory | InitRoot | TraceInit => "init",
         Capabilities => "capabilities",
@@ -85,6 +85,7 @@ fn name(attempt: Attempt) -> &'static str {
         Module => "kernel_module",
         TypeIntoTerminal => "type_into_terminal",
         KernelSetting => "kernel_setting",
+        InitSetting => "init_setting",
         WriteImage => "write_image",
         NewPrivileges => "new_privileges",
         LandlockWrite => "landlock_write",

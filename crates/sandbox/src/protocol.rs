@@ -221,6 +221,8 @@ codes! {
         LandlockWrite = 36,
         /// A file of the host by way of what may lie on top of the root.
         HostFileAboveRoot = 37,
+        /// Telling the kernel how to treat the init.
+        InitSetting = 38,
     }
 }
 

@@ -315,3 +315,23 @@ fn an_agent_that_stops_every_newcomer_does_not_hold_up_the_supervisor() {
         assert!(!held_up, "starting a call returns, with a call or an error: {:?}", began.elapsed());
     });
 }
+
+#[test]
+fn a_call_that_begins_while_its_sandbox_is_killed_ends() {
+    for round in 0..60 {
+        let sandbox = Stage::new().sandbox;
+        std::thread::scope(|scope| {
+            let beginner =
+                scope.spawn(|| sandbox.call(Command::new("/bin/sleep").args(["60"])).map(|call| call.wait()));
+            std::thread::sleep(Duration::from_micros(round * 20));
+            sandbox.kill();
+            match beginner.join().unwrap() {
+                Ok(ended) => assert_eq!(ended.signal, Some(libc::SIGKILL), "round {round}: {ended:?}"),
+                Err(error) => assert!(
+                    matches!(error, CallError::Gone | CallError::Refused { .. }),
+                    "round {round}: {error}"
+                ),
+            }
+        });
+    }
+}

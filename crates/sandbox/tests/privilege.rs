@@ -383,3 +383,23 @@ fn ids_of_root_are_not_those_of_the_host() {
     assert_eq!(groups.trim(), "", "no group of the operator's is left");
     agent.call.kill();
 }
+
+#[test]
+fn the_kernel_is_not_told_how_to_treat_the_init() {
+    let stage = Stage::new();
+    let init = stage.sandbox.init_pid();
+    let settings = |name: &str| fs::read_to_string(format!("/proc/{init}/{name}")).unwrap_or_default();
+    let names = ["oom_score_adj", "oom_adj", "autogroup", "coredump_filter", "timerslack_ns", "comm"];
+    let before = names.map(settings);
+    let source = "for name in os.listdir('/proc/1'):\n    \
+                  for path in ('/proc/1/' + name, '/proc/1/task/1/' + name):\n        \
+                  if os.path.isfile(path): say(path, attempt(lambda: os.write(os.open(path, os.O_WRONLY), b'19')))";
+    let ran = stage.python(source).well();
+    let answers: Vec<_> = ran.all_said().into_values().collect();
+    assert!(answers.len() > 20, "it tries all: {ran:#?}");
+    assert!(answers.iter().all(|answer| ["EROFS", "EACCES", "EPERM"].contains(answer)), "{ran:#?}");
+    assert_eq!(names.map(settings), before);
+    let (init, own) = (init.cast_signed(), std::process::id().cast_signed());
+    let session = |pid| rustix::process::getsid(rustix::process::Pid::from_raw(pid)).unwrap();
+    assert_ne!(session(init), session(own), "what the kernel keeps for a session is not the operator's");
+}

@@ -68,11 +68,11 @@ impl Draft<'_> {
             }
         }
         if !self.blueprint.broken.is("proc") {
-            self.plan.pin(
-                Attributes::READ_ONLY.and(Attributes::RECURSIVE),
-                Path::new("proc"),
-                Path::new("sys"),
-            );
+            // Root's agent may have the init's user id: it could have the kernel choose the init when memory runs out.
+            for name in ["sys", "1"] {
+                let read_only = Attributes::READ_ONLY.and(Attributes::RECURSIVE);
+                self.plan.pin(read_only, Path::new("proc"), Path::new(name));
+            }
         }
     }
 
