@@ -75,6 +75,9 @@ impl Decision {
     }
 }
 
+/// The init, as the agent sees it.
+const INIT: i32 = 1;
+
 /// Decides about one notification.
 pub(crate) fn decide(listener: BorrowedFd<'_>, notification: &Notification, scene: &Scene<'_>) -> Decision {
     let tracee = Tracee::new(listener, notification);
@@ -91,7 +94,9 @@ pub(crate) fn decide(listener: BorrowedFd<'_>, notification: &Notification, scen
         libc::SYS_socket | libc::SYS_socketpair => refusal::socket(&tracee),
         // The limit on core files, the only one that is asked about: as low as it can be, so that it is done.
         libc::SYS_setrlimit => Decision::answer(Answer::Value(0)),
-        libc::SYS_prlimit64 if tracee.argument(3) == 0 => Decision::answer(Answer::Value(0)),
+        libc::SYS_prlimit64 if tracee.argument(3) == 0 && tracee.argument(0) as i32 != INIT => {
+            Decision::answer(Answer::Value(0))
+        }
         _ => refusal::syscall(&tracee),
     }
 }

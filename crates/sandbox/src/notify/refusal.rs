@@ -111,6 +111,10 @@ fn arguments(tracee: &Tracee<'_>, number: libc::c_long) -> BTreeMap<event::Name,
             add("request", hex(0));
             add("pid", decimal(1));
         }
+        libc::SYS_prlimit64 => {
+            add("pid", decimal(0));
+            add("resource", decimal(1));
+        }
         libc::SYS_process_vm_readv | libc::SYS_process_vm_writev => add("pid", decimal(0)),
         libc::SYS_bpf | libc::SYS_keyctl => add("command", decimal(0)),
         libc::SYS_add_key | libc::SYS_request_key => add("type", path(0)),

@@ -76,10 +76,8 @@ pub(crate) fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTre
     for (syscall, mode) in [(libc::SYS_mknod, 1), (libc::SYS_mknodat, 2)] {
         set(&[syscall], mknod(mode));
     }
-    for (syscall, limit) in [(libc::SYS_setrlimit, 1), (libc::SYS_prlimit64, 2)] {
-        let resource = limit - 1;
-        set(&[syscall], keeping_core_limit(resource, limit));
-    }
+    set(&[libc::SYS_setrlimit], keeping_core_limit(0, 1));
+    set(&[libc::SYS_prlimit64], keeping_limits_of_init(keeping_core_limit(1, 2)));
     for (syscall, mode) in MODES {
         set(&[syscall], without_changing_users(mode));
     }
@@ -226,6 +224,13 @@ fn keeping_core_limit(resource: u32, limit: u32) -> Rule {
     let reads = vec![Condition { argument: limit, test: Test::IsNull }];
     let changes = vec![is(resource, libc::RLIMIT_CORE.cast_signed())];
     Rule { cases: vec![(reads, Action::Allow), (changes, Action::Ask)], otherwise: Action::Allow }
+}
+
+/// Nor are the init's, which may have the agent's user id: with no time or no descriptors left it starts no calls.
+fn keeping_limits_of_init(mut limits: Rule) -> Rule {
+    const INIT: i32 = 1;
+    limits.cases.insert(1, (vec![is(0, INIT)], Action::Ask));
+    limits
 }
 
 /// No device nodes: the kernel refuses them in a user namespace, and the attempt is worth knowing. Nor files that
