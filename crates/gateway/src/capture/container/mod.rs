@@ -4,8 +4,8 @@
 //! holds one packet at a time. A file that breaks gives all packets before the break and then says where that is:
 //! [`Broken`] has the offset of the record that can't be read and the number of packets before it.
 //!
-//! Our own reader, because of that offset, and because the readers there are (`pcap-file`, `pcap-parser`) don't know
-//! pcapng's obsolete packet block and leave the bounds to their callers. Sources: draft-ietf-opsawg-pcap and
+//! Our own reader rather than a crate's, because of that offset, because every bound must be ours to state, and because it
+//! is the first thing that hostile bytes meet. Sources: draft-ietf-opsawg-pcap and
 //! draft-ietf-opsawg-pcapng. Left out: what isn't a packet (names, statistics, secrets, journals) is passed over.
 
 mod number;
