@@ -99,7 +99,7 @@ impl Site<'_> {
             Step::Skeleton => self.skeleton(),
             Step::Template => self.template(number(f)?),
             Step::Keep => {
-                make_unwritable(self.scratch)?;
+                make_unwritable(self.root)?;
                 drop_capabilities()?;
                 sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0)?;
                 close_all_but(crate::SUPERVISOR, self.root)?;

@@ -103,6 +103,24 @@ fn a_keeper_that_dies_is_replaced() {
     assert_eq!(self::keepers(), [0; 0], "a keeper ends with its supervisor");
 }
 
+#[test]
+fn a_keeper_keeps_no_mount_of_the_hosts_alive() {
+    if !alone("a_keeper_keeps_no_mount_of_the_hosts_alive", &[]) {
+        return;
+    }
+    let kind = Kind::new();
+    let sandbox = [kind.start(), kind.start()].map(|sandbox| mount_points(sandbox.init_pid()));
+    let keeper = mount_points(keepers()[0].cast_unsigned());
+    assert!(!keeper.is_empty(), "its own root at least");
+    let foreign: Vec<_> = keeper.difference(&sandbox[1]).collect();
+    assert!(foreign.is_empty(), "what no sandbox has: {foreign:?}");
+}
+
+fn mount_points(pid: u32) -> BTreeSet<String> {
+    let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    table.lines().map(|line| line.split(' ').nth(4).unwrap().to_owned()).collect()
+}
+
 /// Children of this process that keep templates.
 fn keepers() -> Vec<i32> {
     let own = std::process::id();

@@ -139,6 +139,8 @@ impl Layout {
         head.mounts_private();
         head.scratch(BYTES, INODES);
         tail.attributes(Attributes::READ_ONLY.and(Attributes::SAFE), Path::new(""));
+        // Out of the host's root: a copy of it would keep alive every mount that the host takes away.
+        tail.enter();
         tail.keep();
         Some(head.then(&self.base).then(&tail))
     }
