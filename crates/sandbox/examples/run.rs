@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         policy: policy::Policy::default(),
         workspace: Workspace::new(&std::env::current_dir()?, None, home.as_deref())?,
         image: Image::Host,
+        gateway: None,
     };
     let sandbox = Sandbox::start(&supervisor, &setup, Arc::new(Print))?;
     eprintln!("proven in {} µs", sandbox.proof().duration_us);

@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         policy: policy::Policy::default(),
         workspace: Workspace::new(&folder, None, None)?,
         image: Image::Host,
+        gateway: None,
     };
     let command = || Command::new("/usr/bin/true").stdout(Stdio::Null).stderr(Stdio::Null);
     let (mut starts, mut proofs, mut calls, mut taken) = (vec![], vec![], vec![], vec![]);

@@ -5,6 +5,7 @@
 //! resolved without following links (`RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`).
 
 use crate::landlock::Ruleset;
+use crate::network::{self, Addresses};
 use crate::proof::{self, Results};
 use crate::protocol::{Fields, Message, Report, Step, Steps};
 use crate::sys::{self, AT_EMPTY_PATH, AT_FDCWD, CStr, Errno, Fd};
@@ -119,7 +120,8 @@ impl Site<'_> {
             Step::Pin => self.pin(number(f)?, path(f)?, path(f)?),
             Step::Enter => self.enter(),
             Step::HostName => host_name(path(f)?),
-            Step::Loopback => loopback_up(),
+            Step::Loopback => network::loopback_up(),
+            Step::Network => network::prepare(&Addresses { v4: number(f)? as u32, v4_length: number(f)? as u8, v6: number(f)? }),
             Step::Limit => limit(number(f)?, number(f)?, number(f)?),
             Step::Identity => identity(number(f)?, number(f)?, number(f)?),
             Step::Landlock => self.landlock_begin(number(f)?, number(f)?, number(f)?),
@@ -468,25 +470,6 @@ fn decimal(mut number: u64, buffer: &mut [u8; 24]) -> &[u8] {
 
 fn host_name(name: CStr<'_>) -> Result<(), Errno> {
     sys::call(sys::NR_SETHOSTNAME, [name.pointer(), name.bytes().len(), 0, 0, 0, 0]).map(drop)
-}
-
-fn loopback_up() -> Result<(), Errno> {
-    const AF_INET: usize = 2;
-    const SOCK_DGRAM: usize = 2;
-    const SIOCGIFFLAGS: usize = 0x8913;
-    const SIOCSIFFLAGS: usize = 0x8914;
-    const IFF_UP: u8 = 1;
-    let mut request = [0u8; 40];
-    request[..2].copy_from_slice(b"lo");
-    let socket = sys::call(sys::NR_SOCKET, [AF_INET, SOCK_DGRAM | sys::O_CLOEXEC, 0, 0, 0, 0])?;
-    let mut result = sys::call(sys::NR_IOCTL, [socket, SIOCGIFFLAGS, request.as_mut_ptr() as usize, 0, 0, 0]);
-    // A namespace that was made ahead has it up, and is not ours to change.
-    if result.is_ok() && request[16] & IFF_UP == 0 {
-        request[16] |= IFF_UP;
-        result = sys::call(sys::NR_IOCTL, [socket, SIOCSIFFLAGS, request.as_ptr() as usize, 0, 0, 0]);
-    }
-    sys::close(socket);
-    result.map(drop)
 }
 
 fn limit(resource: u64, soft: u64, hard: u64) -> Result<(), Errno> {

@@ -15,6 +15,7 @@ mod build;
 mod calls;
 mod janitor;
 mod landlock;
+mod network;
 mod proof;
 #[path = "../src/protocol.rs"]
 #[allow(dead_code)]

@@ -5,7 +5,8 @@ use crate::call::{Books, CallError, CallState, Exit};
 use crate::cgroup::RunCgroup;
 use crate::channel::Channel;
 use crate::environment::{self, Environment};
-use crate::notify::Scene;
+use crate::gate::Network;
+use crate::notify::{Scene, WayOut};
 use crate::oversight::Samples;
 use crate::placeholder::Placeholder;
 use crate::plan::FileIdentity;
@@ -48,6 +49,7 @@ pub(crate) struct Inside {
     pub(crate) child: sys::clone::Child,
     pub(crate) scratch: OwnedFd,
     written: Written,
+    network: Mutex<Option<Arc<Network>>>,
     identity: Option<(u32, u32)>,
     pub(crate) proof: Proof,
     pub(crate) home: PathBuf,
@@ -83,14 +85,30 @@ impl Inside {
         started: Started,
         witness: Arc<dyn Witness>,
     ) -> io::Result<Arc<Self>> {
-        let inside = Arc::new(Self::new(shared, setup, started, witness));
+        let mut started = started;
+        let sockets = std::mem::take(&mut started.sockets);
+        let open = |gateway: &Arc<_>| Network::open(&**gateway, sockets, Arc::clone(&witness));
+        let network = match setup.gateway.as_ref().map(open).transpose() {
+            Ok(network) => network.map(Arc::new),
+            Err(error) => {
+                started.discard();
+                return Err(error);
+            }
+        };
+        let inside = Arc::new(Self::new(shared, setup, started, network, witness));
         let source = Arc::new(InitSource { inside: Arc::clone(&inside) });
         let token = inside.shared.reactor.add(source, EventFlags::IN)?;
         *lock(&inside.init_token) = Some(token);
         Ok(inside)
     }
 
-    fn new(shared: Arc<Shared>, setup: &Setup, started: Started, witness: Arc<dyn Witness>) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        setup: &Setup,
+        started: Started,
+        network: Option<Arc<Network>>,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
         let environment = environment::base(setup, &started.user, &started.home, &started.visible);
         Self {
             shared,
@@ -101,6 +119,7 @@ impl Inside {
             root: started.root,
             scratch: started.scratch,
             written: started.written,
+            network: Mutex::new(network),
             identity: started.identity,
             proof: started.proof,
             home: started.home,
@@ -121,8 +140,19 @@ impl Inside {
         }
     }
 
-    pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene { root: self.root.as_fd(), identity: self.identity, written: self.written }
+    /// What decisions about a call need to know.
+    pub(crate) fn scene<'a>(&'a self, network: Option<&'a Network>, cause: &'a Cause) -> Scene<'a> {
+        Scene {
+            root: self.root.as_fd(),
+            identity: self.identity,
+            written: self.written,
+            network: network.map(|network| WayOut { network, cause }),
+        }
+    }
+
+    /// The way out, while there is one.
+    pub(crate) fn network(&self) -> Option<Arc<Network>> {
+        lock(&self.network).clone()
     }
 
     pub(crate) fn see(&self, fact: impl Into<Fact>) {
@@ -337,6 +367,7 @@ impl Inside {
             source.tell(self);
         }
         self.shared.reactor.settle();
+        *lock(&self.network) = None;
         self.look_at_limits();
         self.report_planted();
         if let Some(cgroup) = &self.cgroup {

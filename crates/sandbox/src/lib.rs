@@ -11,6 +11,7 @@
 //!     policy: policy::Policy::default(),
 //!     workspace: Workspace::new(".".as_ref(), None, supervisor.host().home.as_deref())?,
 //!     image: Image::Host,
+//!     gateway: None,
 //! };
 //! let sandbox = Sandbox::start(&supervisor, &setup, Arc::new(Blind))?; // or an error that names the control
 //! let mut call = sandbox.call(Command::new("sh").args(["-c", "echo hello; exit 3"]))?;
@@ -39,6 +40,7 @@ mod command;
 mod committer;
 mod environment;
 pub mod errno;
+pub mod gate;
 pub mod host;
 mod ids;
 pub mod image;

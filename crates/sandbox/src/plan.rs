@@ -241,6 +241,12 @@ impl Plan {
         self.add(Step::Loopback, "bring the sandbox's loopback interface up", &[]);
     }
 
+    /// The gateway's sockets are made, and addresses for names.
+    pub(crate) fn network(&mut self, v4: (u32, u8), v6: u64) {
+        let fields = [v4.0.into(), v4.1.into(), v6].map(Field::Number);
+        self.add(Step::Network, "make the gateway's sockets in the sandbox's network", &fields);
+    }
+
     /// A resource limit of every process (setrlimit(2)).
     pub(crate) fn limit(&mut self, resource: u32, soft: u64, hard: u64) {
         let purpose = format!("set resource limit {resource} to {soft}");
@@ -302,7 +308,7 @@ impl Plan {
 fn control(step: Step) -> &'static str {
     match step {
         Step::HostName => "uts namespace",
-        Step::Loopback => "network namespace",
+        Step::Loopback | Step::Network => "network namespace",
         Step::Limit => "limits",
         Step::Identity => "user namespace",
         Step::Landlock | Step::LandlockPath | Step::LandlockEnter => "landlock",

@@ -102,6 +102,9 @@ codes! {
         Template = 29,
         /// What was built is a template: nothing writes to it any more, and copies are handed out.
         Keep = 30,
+        /// IPv4 prefix, its length, upper half of an IPv6 prefix of 64 bits: the addresses of names, and the gateway's
+        /// sockets.
+        Network = 31,
     }
 }
 
@@ -141,6 +144,22 @@ codes! {
         Built = 8,
         /// Descriptor: a copy of a template.
         Copied = 9,
+        /// what for (u8, a [`Socket`]). Descriptor: a socket for the gateway.
+        Socket = 10,
+    }
+}
+
+codes! {
+    /// What a socket is for that the init makes for the gateway. All are on the loopback, of either family.
+    Socket: u8 {
+        /// Takes the connections that are to leave.
+        Listener = 1,
+        /// Takes questions for names, as datagrams.
+        ResolverDatagrams = 2,
+        /// Takes questions for names, as streams.
+        ResolverStreams = 3,
+        /// Sees packets to addresses of names, whatever they are.
+        Tripwire = 4,
     }
 }
 

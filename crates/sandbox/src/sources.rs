@@ -72,7 +72,9 @@ impl Source for ListenerSource {
         }
         match receive(self.listener.as_fd()) {
             Ok(notification) => {
-                let decision = notify::decide(self.listener.as_fd(), &notification, &inside.scene());
+                let network = inside.network();
+                let scene = inside.scene(network.as_deref(), &self.call.cause);
+                let decision = notify::decide(self.listener.as_fd(), &notification, &scene);
                 self.carry_out(&inside, &notification, decision);
                 true
             }

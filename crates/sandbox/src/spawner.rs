@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) socket: OwnedFd,
     pub(crate) namespaces: u64,
     pub(crate) cgroup: Option<OwnedFd>,
+    /// Whether its network namespace has to belong to its own user namespace.
+    pub(crate) rules_network: bool,
 }
 
 type Order = (Request, SyncSender<Result<Child, Errno>>);
@@ -102,7 +104,7 @@ fn run(request: &Request, networks: Option<&mut Networks>) -> Result<Child, Errn
     };
     let wants_network = request.namespaces & NEW_NETWORK != 0;
     let networks = networks.map(|networks| networks.counted(wants_network));
-    match networks.filter(|networks| wants_network && networks.ready.is_some()) {
+    match networks.filter(|networks| wants_network && !request.rules_network && networks.ready.is_some()) {
         Some(networks) => {
             start.namespaces &= !NEW_NETWORK;
             networks.within_the_next(|| clone::start(&start))

@@ -2,7 +2,8 @@
 
 use crate::broken::Broken;
 use crate::cgroup::{Bounds, RunCgroup};
-use crate::channel::{Channel, readable};
+use crate::channel::{Channel, Received, readable};
+use crate::gate::{Gateway, Sockets};
 use crate::ids::{Ids, write_maps};
 use crate::image::Image;
 use crate::inspection::Inspection;
@@ -11,7 +12,7 @@ use crate::notify::{self, Outcome, Scene};
 use crate::placeholder::Placeholder;
 use crate::plan::Plan;
 use crate::proof::Proof;
-use crate::protocol::{Attempt, Order, Report};
+use crate::protocol::{Attempt, Order, Report, Socket};
 use crate::seccomp::Filter;
 use crate::spawner::{Ordered, Request};
 use crate::supervisor::Shared;
@@ -41,6 +42,8 @@ pub struct Setup {
     pub workspace: Workspace,
     /// What the root is made of.
     pub image: Image,
+    /// What gives it a network, if it has one. A policy that allows any needs one.
+    pub gateway: Option<Arc<dyn Gateway>>,
 }
 
 /// Why a sandbox was not started. Nothing of the agent ran.
@@ -78,6 +81,9 @@ pub enum StartError {
         /// The kernel's answer.
         errno: Errno,
     },
+    /// The policy allows a network, and nothing is there to give it.
+    #[error("the policy allows network destinations, and the setup has no gateway that could see to them")]
+    NoGateway,
     /// The init ended without a word.
     #[error(
         "the sandbox's init ended before the boundary stood (code {0}); this is a defect: please report it"
@@ -107,6 +113,7 @@ impl StartError {
             Self::Namespaces { .. } => "namespaces",
             Self::Step { control, .. } | Self::Control { control, .. } => control,
             Self::Died(_) => "init",
+            Self::NoGateway => "gateway",
             Self::Hole { control, .. } => control,
         }
     }
@@ -130,6 +137,8 @@ pub(crate) struct Started {
     pub(crate) scratch: OwnedFd,
     pub(crate) written: Written,
     pub(crate) proof: Proof,
+    /// What its gateway is to get.
+    pub(crate) sockets: Sockets,
     pub(crate) home: PathBuf,
     /// The user and group on the host, where they are not ours.
     pub(crate) identity: Option<(u32, u32)>,
@@ -168,12 +177,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Starts a sandbox and proves its boundary.
 pub(crate) fn start(shared: &Shared, setup: &Setup) -> Result<Started, StartError> {
     let broken = Broken::from_environment();
+    if setup.gateway.is_none() && !setup.policy.network().allow().is_empty() {
+        return Err(StartError::NoGateway);
+    }
     let ids = Ids::choose(&shared.host, &setup.workspace, &setup.image).map_err(control("user namespace"))?;
     let home = home(shared, &ids);
     let placeholders = put_placeholders(&setup.workspace).map_err(errno_of("workspace"))?;
     let mut cgroup = claim_cgroup(shared, &setup.policy, &ids)?;
     let (channel, theirs) = Channel::pair().map_err(errno_of("init"))?;
-    let ordered = order(shared, theirs, cgroup.as_ref(), &broken)?;
+    let ordered = order(shared, setup, theirs, cgroup.as_ref(), &broken)?;
     // The kernel takes about as long for the namespaces as we for all this.
     let bounded = bound_cgroup(shared, &setup.policy, cgroup.as_mut());
     let layout = draw(shared, setup, &ids, &home, broken);
@@ -223,6 +235,7 @@ fn draw(
         toolchains: &shared.toolchains,
         committer: shared.committer.as_deref(),
         image: &setup.image,
+        has_gateway: setup.gateway.is_some(),
         parts: &shared.parts,
         ids,
         home,
@@ -260,6 +273,7 @@ fn template(shared: &Shared, layout: &Layout, ids: &Ids) -> Option<OwnedFd> {
 /// Has the init started.
 fn order(
     shared: &Shared,
+    setup: &Setup,
     socket: OwnedFd,
     cgroup: Option<&RunCgroup>,
     broken: &Broken,
@@ -286,6 +300,8 @@ fn order(
         socket,
         namespaces,
         cgroup: birthplace,
+        // Only in a network of its own user namespace can the init make what a gateway needs.
+        rules_network: setup.gateway.is_some(),
     };
     Ok(shared.spawner.order(request))
 }
@@ -361,7 +377,7 @@ impl Start<'_> {
 
     /// Answers what the prover asks, and reads what it found.
     fn prove(mut self, setup: &Setup, home: PathBuf) -> Result<Started, StartError> {
-        let built = self.next_message()?;
+        let (sockets, built) = self.take_sockets()?;
         let Some((Report::Built, _)) = built.report() else { return Err(self.failure(&built)) };
         let root = self.open_root()?;
         // While the prover sets itself up.
@@ -399,6 +415,7 @@ impl Start<'_> {
             scratch,
             written,
             proof,
+            sockets,
             home,
             identity,
             placeholders,
@@ -407,8 +424,22 @@ impl Start<'_> {
         })
     }
 
-    fn next_message(&self) -> Result<crate::channel::Received, StartError> {
+    fn next_message(&self) -> Result<Received, StartError> {
         self.channel.receive(PATIENCE).map_err(errno_of("init"))?.ok_or_else(|| self.died())
+    }
+
+    /// The sockets for the gateway, and the message that comes after them.
+    fn take_sockets(&self) -> Result<(Sockets, Received), StartError> {
+        let mut sockets = Sockets::default();
+        loop {
+            let mut message = self.next_message()?;
+            let Some((Report::Socket, mut fields)) = message.report() else { return Ok((sockets, message)) };
+            let kind = fields.byte().and_then(Socket::from_code);
+            let (Some(kind), Some(socket)) = (kind, message.descriptor.take()) else {
+                return Err(self.died());
+            };
+            sockets.add(kind, socket);
+        }
     }
 
     fn open_root(&self) -> Result<OwnedFd, StartError> {
@@ -418,13 +449,9 @@ impl Start<'_> {
     }
 
     /// Serves the prover's listener until the init says that it is ready.
-    fn answer_prover(
-        &self,
-        listener: &OwnedFd,
-        root: BorrowedFd<'_>,
-    ) -> Result<crate::channel::Received, StartError> {
+    fn answer_prover(&self, listener: &OwnedFd, root: BorrowedFd<'_>) -> Result<Received, StartError> {
         // The proof connects to no path, so that no device counts as the scratch layer's.
-        let scene = Scene { root, identity: None, written: Written::NOTHING };
+        let scene = Scene { root, identity: None, written: Written::NOTHING, network: None };
         let mut waited_for = vec![self.channel.as_fd(), listener.as_fd()];
         loop {
             let ready = readable(&waited_for, PATIENCE).map_err(errno_of("init"))?;
@@ -460,7 +487,7 @@ impl Start<'_> {
         }))
     }
 
-    fn failure(&self, message: &crate::channel::Received) -> StartError {
+    fn failure(&self, message: &Received) -> StartError {
         match message.report() {
             Some((Report::Failed, mut fields)) => {
                 let (Some(index), Some(errno)) = (fields.short(), fields.signed()) else {

@@ -196,8 +196,14 @@ impl Janitor {
         for folder in places.folders() {
             arguments.push(CString::new(folder.as_os_str().as_bytes())?);
         }
-        let request =
-            Request { program: Arc::clone(program), arguments, socket: theirs, namespaces: 0, cgroup: None };
+        let request = Request {
+            program: Arc::clone(program),
+            arguments,
+            socket: theirs,
+            namespaces: 0,
+            cgroup: None,
+            rules_network: false,
+        };
         Ok(ComingJanitor { child: spawner.order(request), channel })
     }
 }

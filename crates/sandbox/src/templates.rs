@@ -109,6 +109,7 @@ impl Template {
             socket: theirs,
             namespaces: (user | libc::CLONE_NEWNS) as u64,
             cgroup: None,
+            rules_network: false,
         };
         let keeper = means.spawner.spawn(request).ok()?;
         let template = Self { keeper, channel: Mutex::new(channel) };

@@ -27,6 +27,7 @@ fn victim() {
         policy: policy::Policy::default(),
         workspace: Workspace::new(workspace.path(), None, None).unwrap(),
         image,
+        gateway: None,
     };
     match Sandbox::start(&supervisor, &setup, Arc::new(Blind)) {
         Ok(_) => println!("started"),

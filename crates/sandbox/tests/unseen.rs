@@ -176,6 +176,7 @@ fn a_slow_witness_slows_the_agent_and_loses_nothing() {
         policy: policy(""),
         workspace: Workspace::new(&workspace, None, None).unwrap(),
         image: Image::Host,
+        gateway: None,
     };
     let witness = Arc::new(Slow::default());
     let sandbox = Sandbox::start(supervisor(), &setup, Arc::clone(&witness) as Arc<_>).unwrap();

@@ -50,7 +50,7 @@ impl Request {
             None => Work::Command(options.command),
         };
         let workspace = workspace(options.workspace.as_deref(), host)?;
-        let setup = Setup { policy, workspace, image: image(&options.image)? };
+        let setup = Setup { policy, workspace, image: image(&options.image)?, gateway: None };
         Ok(Self {
             setup,
             image: options.image,

@@ -86,6 +86,8 @@ pub(crate) struct Blueprint<'a> {
     /// Settings of git that say who the operator is.
     pub(crate) committer: Option<&'a str>,
     pub(crate) image: &'a Image,
+    /// Whether there is a way out of its network.
+    pub(crate) has_gateway: bool,
     /// What the image `host` is made of here.
     pub(crate) parts: &'a [Part],
     pub(crate) ids: &'a Ids,
@@ -327,7 +329,7 @@ impl<'a> Draft<'a> {
         let network = [
             ("hostname", format!("{HOST_NAME}\n")),
             ("hosts", format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost ip6-localhost\n")),
-            ("resolv.conf", "# There is no network.\n".to_owned()),
+            ("resolv.conf", resolver_settings(self.blueprint.has_gateway).to_owned()),
         ];
         for (name, content) in written.iter().chain(&network) {
             let path = Path::new("/etc").join(name);
@@ -551,6 +553,10 @@ const SKELETON: &str = "r";
 const HOST_NAME: &str = "sandbox";
 
 const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
+
+fn resolver_settings(has_gateway: bool) -> &'static str {
+    if has_gateway { "nameserver 127.0.0.1\n" } else { "# There is no network.\n" }
+}
 
 fn relative(inside: &Path) -> &Path {
     inside.strip_prefix("/").unwrap_or(inside)

@@ -4,6 +4,7 @@ use super::{Draft, HOST_NAME, relative};
 use crate::landlock;
 use crate::plan::Attributes;
 use crate::protection::Protection;
+use policy::network::{SYNTHETIC_V4, SYNTHETIC_V6};
 use std::path::{Path, PathBuf};
 
 impl Draft<'_> {
@@ -87,6 +88,11 @@ impl Draft<'_> {
         }
         self.plan.host_name(HOST_NAME);
         self.plan.loopback();
+        if blueprint.has_gateway {
+            let (v4, v6) = (SYNTHETIC_V4, SYNTHETIC_V6.network().to_bits() >> 64);
+            self.plan
+                .network((v4.network().to_bits(), v4.prefix_len()), u64::try_from(v6).unwrap_or(u64::MAX));
+        }
         self.limits();
         if !broken.is("capabilities") {
             self.plan.capabilities();

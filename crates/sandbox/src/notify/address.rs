@@ -5,7 +5,7 @@ use event::Text;
 use event::fact::Destination;
 use rustix::io::Errno;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The longest address (`struct sockaddr_storage`).
 const LONGEST: usize = 128;
@@ -26,6 +26,31 @@ impl Address {
         let mut bytes = vec![0; length];
         tracee.copy(place, &mut bytes)?;
         Ok(Self { bytes })
+    }
+
+    /// An Internet address, as a socket of IPv6 or of IPv4 takes it. To the latter an IPv6 address is of another family.
+    pub(crate) fn of(address: IpAddr, port: u16, is_v6: bool) -> Self {
+        let address = match address {
+            IpAddr::V4(v4) if is_v6 => v4.to_ipv6_mapped().into(),
+            other => other,
+        };
+        let mut bytes = Vec::with_capacity(28);
+        match address {
+            IpAddr::V4(v4) => {
+                bytes.extend((libc::AF_INET as u16).to_ne_bytes());
+                bytes.extend(port.to_be_bytes());
+                bytes.extend(v4.octets());
+                bytes.resize(16, 0);
+            }
+            IpAddr::V6(v6) => {
+                bytes.extend((libc::AF_INET6 as u16).to_ne_bytes());
+                bytes.extend(port.to_be_bytes());
+                bytes.extend([0; 4]);
+                bytes.extend(v6.octets());
+                bytes.resize(28, 0);
+            }
+        }
+        Self { bytes }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -51,6 +76,11 @@ impl Address {
             }
             _ => None,
         }
+    }
+
+    /// The same, an IPv4 address as one however it was written.
+    pub(crate) fn socket_address(&self) -> Option<SocketAddr> {
+        self.internet().map(|(address, port)| SocketAddr::new(address.to_canonical(), port))
     }
 
     /// Whether it is the sandbox's own: its loopback, or any of its own addresses (0.0.0.0, ::).

@@ -4,13 +4,13 @@
 //! means by then: both could have changed. We take the open socket itself (`pidfd_getfd(2)`) and connect that, to
 //! the address that was checked. Options, epoll registrations and the non-blocking state are the socket's, and stay.
 //!
-//! - Outside addresses: refused, as a host without a route would.
+//! - Outside addresses: refused, as a host without a route would; or by way of the gateway (see [`departure`]).
 //! - The sandbox's own loopback: connected. If the socket blocks, so does the task, until it is done.
 //! - UNIX sockets: abstract names are the network namespace's own. A path must lead to the scratch layer: a socket
 //!   in the workspace or another shared folder may be one that the host listens on.
 
 use super::address::Address;
-use super::{Decision, Outcome, Scene, Tracee};
+use super::{Decision, Outcome, Scene, Tracee, departure};
 use crate::sys::{self, seccomp::Answer};
 use event::fact::{Family, NetRefused, SocketType};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -39,13 +39,24 @@ pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>) -> Decision {
     match (i32::from(domain.as_raw()), address.family()) {
         // Takes a connection back (connect(2)); a stream socket answers as it likes.
         (_, libc::AF_UNSPEC) => connected(socket, address.as_bytes(), None),
-        (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => {
-            connected(socket, address.as_bytes(), None)
-        }
+        (libc::AF_INET | libc::AF_INET6, _) if address.is_local() => own(tracee, scene, socket, &address),
         (libc::AF_UNIX, libc::AF_UNIX) => unix(tracee, scene, socket, &address),
         (libc::AF_NETLINK, libc::AF_NETLINK) => connected(socket, address.as_bytes(), None),
-        _ => refuse(Some(&socket), &address, Errno::NETUNREACH),
+        _ => departure::decide(tracee, scene, socket, &address)
+            .unwrap_or_else(|socket| refuse(Some(&socket), &address, Errno::NETUNREACH)),
     }
+}
+
+/// The sandbox's own loopback. Connections to the gateway's listener there are made by us alone.
+fn own(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Address) -> Decision {
+    let destination = address.socket_address();
+    if let (Some(exit), Some(destination)) = (scene.network, destination) {
+        if exit.network.is_listener(destination) {
+            return refuse(Some(&socket), address, Errno::CONNREFUSED);
+        }
+        departure::ask(tracee, scene, &socket, destination);
+    }
+    connected(socket, address.as_bytes(), None)
 }
 
 fn refuse(socket: Option<&OwnedFd>, address: &Address, errno: Errno) -> Decision {
@@ -78,14 +89,26 @@ impl Attempt {
         if blocks {
             set_blocking(&self.socket, false)?;
         }
-        let result = match self.identity {
-            Some(identity) => sys::socket::connect_as(self.socket.as_fd(), &self.target, identity),
-            None => sys::socket::connect(self.socket.as_fd(), &self.target),
-        };
+        let mut result = self.connect();
+        // On a loopback it is done by now, and to ask again is what tells.
+        if blocks && result == Err(Errno::INPROGRESS) {
+            result = match self.connect() {
+                Err(Errno::ALREADY) => Err(Errno::INPROGRESS),
+                Err(Errno::ISCONN) => Ok(()),
+                other => other,
+            };
+        }
         if blocks {
             set_blocking(&self.socket, true)?;
         }
         result
+    }
+
+    fn connect(&self) -> Result<(), Errno> {
+        match self.identity {
+            Some(identity) => sys::socket::connect_as(self.socket.as_fd(), &self.target, identity),
+            None => sys::socket::connect(self.socket.as_fd(), &self.target),
+        }
     }
 
     fn blocks(&self) -> bool {
@@ -104,7 +127,7 @@ impl Attempt {
     }
 }
 
-fn connected(socket: OwnedFd, target: &[u8], identity: Option<(u32, u32)>) -> Decision {
+pub(super) fn connected(socket: OwnedFd, target: &[u8], identity: Option<(u32, u32)>) -> Decision {
     Attempt { socket, target: target.to_owned(), identity, _file: None }.decide()
 }
 

@@ -7,6 +7,7 @@
 
 mod address;
 mod connect;
+mod departure;
 mod execution;
 mod message;
 mod refusal;
@@ -16,9 +17,11 @@ pub(crate) use connect::Attempt;
 pub use execution::Execution;
 pub(crate) use tracee::{Tracee, describe};
 
+use crate::gate::Network;
 use crate::seccomp::compile::{NATIVE, X32};
 use crate::sys::seccomp::{Answer, Notification};
 use crate::written::Written;
+use event::Cause;
 use event::fact::Fact;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -57,6 +60,16 @@ pub(crate) struct Scene<'a> {
     pub(crate) identity: Option<(u32, u32)>,
     /// By which device number one knows what was made inside.
     pub(crate) written: Written,
+    /// Where one may leave, if anywhere.
+    pub(crate) network: Option<WayOut<'a>>,
+}
+
+/// The sandbox's gate, and who comes to it.
+#[derive(Clone, Copy)]
+pub(crate) struct WayOut<'a> {
+    pub(crate) network: &'a Network,
+    /// The call that is asked about.
+    pub(crate) cause: &'a Cause,
 }
 
 impl Decision {
@@ -88,9 +101,11 @@ pub(crate) fn decide(listener: BorrowedFd<'_>, notification: &Notification, scen
         libc::SYS_execve => execution::decide(&tracee, scene, None),
         libc::SYS_execveat => execution::decide(&tracee, scene, Some(tracee.argument(0) as i32)),
         libc::SYS_connect => connect::decide(&tracee, scene),
-        libc::SYS_sendto => message::decide_sendto(&tracee),
-        libc::SYS_sendmsg => message::decide_sendmsg(&tracee),
-        libc::SYS_sendmmsg => message::decide_sendmmsg(&tracee),
+        libc::SYS_sendto => message::decide_sendto(&tracee, scene),
+        libc::SYS_sendmsg => message::decide_sendmsg(&tracee, scene),
+        libc::SYS_sendmmsg => message::decide_sendmmsg(&tracee, scene),
+        // TCP Fast Open, which makes a connection later than it was decided about: as on a host that has it off.
+        libc::SYS_setsockopt => Decision::answer(Answer::Fail(Errno::OPNOTSUPP)),
         libc::SYS_socket | libc::SYS_socketpair => refusal::socket(&tracee),
         // The limit on core files, the only one that is asked about: as low as it can be, so that it is done.
         libc::SYS_setrlimit => Decision::answer(Answer::Value(0)),

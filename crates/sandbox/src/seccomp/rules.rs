@@ -69,6 +69,7 @@ pub(crate) fn rules(bounds_memory: bool, loosened: &BTreeSet<Loosening>) -> BTre
     set(&[libc::SYS_socket], socket());
     set(&[libc::SYS_socketpair], socketpair());
     set(&[libc::SYS_sendto], only_without_address());
+    set(&[libc::SYS_setsockopt], connecting_at_once());
     set(&[libc::SYS_clone], clone());
     set(&[libc::SYS_ioctl], ioctl());
     set(&[libc::SYS_fcntl], fcntl());
@@ -138,6 +139,13 @@ fn unix_streams() -> Vec<(Vec<Condition>, Action)> {
 
 fn socketpair() -> Rule {
     Rule { cases: unix_streams(), otherwise: Action::Ask }
+}
+
+/// With TCP Fast Open, `connect` only takes note of the address, and the first `write` connects, which nobody is asked
+/// about.
+fn connecting_at_once() -> Rule {
+    let fast_open = vec![is(1, libc::IPPROTO_TCP), is(2, libc::TCP_FASTOPEN_CONNECT)];
+    Rule { cases: vec![(fast_open, Action::Ask)], otherwise: Action::Allow }
 }
 
 /// `sendto` without an address is `send`: it goes where the socket is connected.
@@ -588,7 +596,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_accept4,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
-    libc::SYS_setsockopt,
     libc::SYS_getsockopt,
     libc::SYS_shutdown,
     libc::SYS_recvfrom,

@@ -43,3 +43,33 @@ fn restore(syscall: libc::c_long, id: u32) {
         std::process::abort();
     }
 }
+
+/// Binds a socket.
+pub(crate) fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
+    let length = libc::socklen_t::try_from(address.len()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel reads `length` bytes of `address`, which outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) }.into()).map(drop)
+}
+
+/// Takes back that a port is only chosen when the socket is connected (`IP_BIND_ADDRESS_NO_PORT`).
+pub(crate) fn choose_port_when_bound(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
+    let off: libc::c_int = 0;
+    let length = size_of_val(&off) as libc::socklen_t;
+    let value = (&raw const off).cast();
+    let (level, name) = (libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+    // SAFETY: the kernel reads a number of this length, which outlives the call.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, length) }.into()).map(drop)
+}
+
+/// Whether a TCP socket is neither connected nor about to be, nor listens.
+pub(crate) fn is_closed(socket: BorrowedFd<'_>) -> bool {
+    const TCP_CLOSE: u8 = 7;
+    let mut state = 0u8;
+    let mut length: libc::socklen_t = 1;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    let (value, size) = ((&raw mut state).cast(), &raw mut length);
+    // SAFETY: the kernel writes at most `length` bytes of `struct tcp_info`, whose first byte is the state.
+    let answer = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, size) };
+    answer == 0 && length == 1 && state == TCP_CLOSE
+}

@@ -41,6 +41,7 @@ impl Stage {
             policy: policy::Policy::parse(&policy, "test").unwrap(),
             workspace: Workspace::new(workspace.path(), None, None).unwrap(),
             image: Image::from(image.clone()),
+            gateway: None,
         };
         let supervisor = Supervisor::new().unwrap();
         let sandbox = Sandbox::start(&supervisor, &setup, witness).unwrap_or_else(|error| panic!("{error}"));

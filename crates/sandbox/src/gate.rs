@@ -1,0 +1,136 @@
+//! Where a sandbox's network ends: what a gateway has to be for it.
+//!
+//! A sandbox whose setup names a [`Gateway`] gets sockets in its network for it, and each stream connection that is to leave
+//! is asked about before it is made. Who asks is known exactly: the process waits in its system call, and the socket is its
+//! own. What may pass is the gateway's matter; this crate sees to it that nothing gets there by another way.
+
+use crate::protocol;
+use crate::witness::Witness;
+use event::{Cause, Process};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::fmt::Debug;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+
+/// Gives sandboxes a network.
+pub trait Gateway: Debug + Send + Sync {
+    /// Serves a sandbox from now on, until the gate is dropped. Called once for each, before its first call.
+    ///
+    /// # Errors
+    /// There will be no gate, and so no sandbox.
+    fn open(&self, sockets: Sockets, witness: Arc<dyn Witness>) -> io::Result<Box<dyn Gate>>;
+}
+
+/// What a gateway does for one sandbox. All of it is asked by the supervisor's one waiting thread: nothing may wait.
+/// Dropped when the last process of the sandbox is gone, and before the witness is told so.
+pub trait Gate: Debug + Send + Sync {
+    /// Whether a connection may come to the gateway: the address of the listener that its socket is to be connected to.
+    /// It arrives there from [`Connection::source`], or is [withdrawn](Gate::withdraw).
+    ///
+    /// # Errors
+    /// What its process gets instead. The gate has recorded it.
+    fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno>;
+
+    /// The connection from this source will not come.
+    fn withdraw(&self, source: SocketAddr);
+
+    /// A process talks to the resolver, from [`Connection::source`].
+    fn ask(&self, question: Connection, transport: Transport);
+
+    /// A process has a datagram socket at [`Connection::source`] that may send to an address of a name.
+    fn watch(&self, datagrams: Connection);
+}
+
+/// A socket that wants to get somewhere, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its own address.
+    pub source: SocketAddr,
+    /// Where it wants to. An IPv4 address is one, however it was written.
+    pub destination: SocketAddr,
+    /// The call that it belongs to.
+    pub cause: Cause,
+    /// The process that wants it.
+    pub process: Process,
+}
+
+/// How something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In datagrams.
+    Udp,
+    /// In a stream.
+    Tcp,
+}
+
+/// Sockets on the loopback of a sandbox's network, none of which waits. There may be none of IPv6.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// Take the connections that were admitted.
+    pub listeners: Vec<TcpListener>,
+    /// Take questions for names at port 53.
+    pub resolver_datagrams: Vec<UdpSocket>,
+    /// As well.
+    pub resolver_streams: Vec<TcpListener>,
+    /// See each packet that is sent to an address of a name: packet sockets that give it from its network header on, and at
+    /// least 128 bytes of it.
+    pub tripwires: Vec<OwnedFd>,
+}
+
+impl Sockets {
+    pub(crate) fn add(&mut self, kind: protocol::Socket, socket: OwnedFd) {
+        match kind {
+            protocol::Socket::Listener => self.listeners.push(socket.into()),
+            protocol::Socket::ResolverDatagrams => self.resolver_datagrams.push(socket.into()),
+            protocol::Socket::ResolverStreams => self.resolver_streams.push(socket.into()),
+            protocol::Socket::Tripwire => self.tripwires.push(socket),
+        }
+    }
+}
+
+/// The port of resolvers.
+const DOMAIN: u16 = 53;
+
+/// A sandbox's gate, and what has to be known of its sockets.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) gate: Box<dyn Gate>,
+    listeners: Vec<SocketAddr>,
+}
+
+impl Network {
+    pub(crate) fn open(
+        gateway: &dyn Gateway,
+        sockets: Sockets,
+        witness: Arc<dyn Witness>,
+    ) -> io::Result<Self> {
+        let listeners =
+            sockets.listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        if listeners.is_empty() {
+            return Err(io::Error::other("the sandbox's init made no socket for the gateway"));
+        }
+        Ok(Self { gate: gateway.open(sockets, witness)?, listeners })
+    }
+
+    /// Whether an address of the sandbox's own is the gateway's listener.
+    pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
+        let address = SocketAddr::new(own(address.ip()), address.port());
+        self.listeners.contains(&address)
+    }
+}
+
+/// Whether the resolver is meant.
+pub(crate) fn is_resolver(address: SocketAddr) -> bool {
+    address.port() == DOMAIN && own(address.ip()).is_loopback()
+}
+
+/// The loopback's address where any of the own ones will do.
+pub(crate) fn own(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    }
+}
