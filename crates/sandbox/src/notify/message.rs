@@ -86,10 +86,11 @@ impl Message<'_> {
     }
 
     fn ask(&self, destination: SocketAddr) {
-        if self.scene.network.is_some() && gate::is_resolver(destination) {
-            if let Some(socket) = self.socket() {
-                departure::ask(self.tracee, self.scene, &socket, destination);
-            }
+        if self.scene.network.is_some()
+            && gate::is_resolver(destination)
+            && let Some(socket) = self.socket()
+        {
+            departure::ask(self.tracee, self.scene, &socket, destination);
         }
     }
 
