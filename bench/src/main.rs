@@ -14,6 +14,7 @@ mod connect;
 mod failure;
 mod idle;
 mod machine;
+mod network;
 mod peers;
 mod process;
 mod programs;
@@ -56,6 +57,8 @@ enum What {
     Call,
     /// Connections and executions, as the agent sees them.
     Connect,
+    /// Streams, round trips and connections through the gateway.
+    Network,
     /// Building and testing projects.
     Build,
     /// Memory of idle sandboxes; a thousand at once.
@@ -71,6 +74,7 @@ const MEASURES: &[(What, Measure)] = &[
     (What::Process, process::measure),
     (What::Call, call::measure),
     (What::Connect, connect::measure),
+    (What::Network, network::measure),
     (What::Build, build::measure),
     (What::Idle, idle::measure),
     (What::Idle, idle::thousand),

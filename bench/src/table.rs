@@ -15,6 +15,8 @@ pub(crate) enum Unit {
     Seconds,
     #[serde(rename = "/s")]
     PerSecond,
+    #[serde(rename = "MB/s")]
+    MegabytesPerSecond,
     #[serde(rename = "kB")]
     Kilobytes,
     #[serde(rename = "")]
@@ -28,6 +30,7 @@ impl Unit {
             Self::Microseconds => format!("{figure:.1} µs"),
             Self::Seconds => format!("{:.2} s", figure / 1e6),
             Self::PerSecond => format!("{figure:.0} /s"),
+            Self::MegabytesPerSecond => format!("{figure:.0} MB/s"),
             Self::Kilobytes => format!("{figure:.0} kB"),
             Self::Count => format!("{figure:.0}"),
         }

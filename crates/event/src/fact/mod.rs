@@ -5,6 +5,7 @@
 
 mod boundary;
 mod call;
+mod network;
 mod process;
 mod refused;
 mod resources;
@@ -15,6 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub use boundary::{BoundaryFailed, BoundaryProven, Probe, ProbeResult};
 pub use call::{CallEnded, CallStarted, EndReason, OutputBytes};
+pub use network::{
+    Bits, Both, Burst, Decision, DnsQuery, FlowPhase, FlowShape, Layer, NetConnect, NetFlow, RuleRef, Spoken,
+    Wanted,
+};
 pub use process::{FileId, ProcessExec, ProcessExited, WorkspacePlanted, WrittenDuringRun};
 pub use refused::{Arch, Destination, Family, NetRefused, SocketType, SyscallRefused};
 pub use resources::{Io, Limit, LimitAction, LimitHit, LimitUnit, ResourceSample, TelemetryGap};
@@ -72,6 +77,12 @@ facts! {
     ProcessExited "process.exited",
     /// An attempt to reach a network was refused.
     NetRefused "net.refused",
+    /// A name was asked for, where the policy opens a network.
+    DnsQuery "dns.query",
+    /// A connection that was to leave was allowed, or refused.
+    NetConnect "net.connect" in Box,
+    /// A connection that was allowed: opened, going on, closed.
+    NetFlow "net.flow" in Box,
     /// A system call worth knowing about was refused.
     SyscallRefused "syscall.refused",
     /// A limit of the policy held.

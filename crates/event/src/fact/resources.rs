@@ -46,13 +46,24 @@ pub enum Limit {
     OpenFiles,
     /// What a call prints.
     Output,
+    /// Network: connections that leave, at once.
+    Connections,
+    /// Network: new connections in a second.
+    NewPerSecond,
+    /// Network: bytes sent, all flows together.
+    BytesOut,
+    /// Network: bytes sent in one flow.
+    FlowBytesOut,
 }
 
 impl Limit {
     /// What its value counts.
     pub fn unit(self) -> LimitUnit {
         match self {
-            Self::Memory | Self::Scratch | Self::Output => LimitUnit::Bytes,
+            Self::Memory | Self::Scratch | Self::Output | Self::BytesOut | Self::FlowBytesOut => {
+                LimitUnit::Bytes
+            }
+            Self::Connections | Self::NewPerSecond => LimitUnit::Connections,
             Self::Pids => LimitUnit::Processes,
             Self::Cpus => LimitUnit::Millicpus,
             Self::Time => LimitUnit::Milliseconds,
@@ -79,6 +90,8 @@ pub enum LimitUnit {
     Inodes,
     /// Open files.
     Files,
+    /// Connections.
+    Connections,
 }
 
 /// What was done when a limit was reached.
@@ -90,6 +103,8 @@ pub enum LimitAction {
     Refused,
     /// The process or the call was killed.
     Killed,
+    /// The flow was cut.
+    Cut,
     /// It was slowed down: its processor time ran out, and it went on in the next tenth of a second.
     Throttled,
 }

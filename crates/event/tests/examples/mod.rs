@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use event::fact::*;
-use event::{CallId, Cause, Event, Fact, Name, Observation, Process, RunId, Sequence, Text, Timestamp};
+use event::{
+    CallId, Cause, Event, Fact, Name, Observation, Process, Protocol, RunId, Sequence, Text, Timestamp,
+};
 
 const RUN: &str = "0198c5e2-7c4b-7d2a-9f3e-5b1a2c3d4e5f";
 const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -18,10 +20,13 @@ pub(crate) fn events() -> Vec<Event> {
         event
     };
     let run_itself: [Fact; 3] = [run_started().into(), boundary_proven().into(), boundary_failed().into()];
-    let of_call: [Fact; 9] = [
+    let of_call: [Fact; 12] = [
         call_started().into(),
         process_exec().into(),
         net_refused().into(),
+        dns_query().into(),
+        net_connect().into(),
+        net_flow().into(),
         syscall_refused().into(),
         limit_hit().into(),
         workspace_planted().into(),
@@ -41,7 +46,13 @@ pub(crate) fn events() -> Vec<Event> {
 fn by_call(fact: Fact) -> Observation {
     let of_process = matches!(
         fact,
-        Fact::ProcessExec(_) | Fact::ProcessExited(_) | Fact::NetRefused(_) | Fact::SyscallRefused(_)
+        Fact::ProcessExec(_)
+            | Fact::ProcessExited(_)
+            | Fact::NetRefused(_)
+            | Fact::DnsQuery(_)
+            | Fact::NetConnect(_)
+            | Fact::NetFlow(_)
+            | Fact::SyscallRefused(_)
     );
     let cause = Cause { call: CallId::new(2).unwrap(), tool_call_id: Some("call_9f2".into()) };
     let observation = Observation::new(fact).caused_by(cause);
@@ -151,6 +162,68 @@ fn net_refused() -> NetRefused {
         protocol: Some(6),
         destination: Some(Destination { address: "203.0.113.9".into(), port: Some(3333) }),
         errno: "ENETUNREACH".into(),
+    }
+}
+
+fn dns_query() -> DnsQuery {
+    DnsQuery {
+        name: Some("73656372.collect.example.".into()),
+        record_type: Some("TXT".into()),
+        transport: "udp".into(),
+        outcome: "name-not-allowed".into(),
+        refused: true,
+        omitted: 12,
+    }
+}
+
+fn net_connect() -> NetConnect {
+    let mut layer = Layer::new(Protocol::Stratum);
+    layer.confidence = Some("certain".into());
+    layer.evidence = vec!["the client calls `mining.subscribe`".into()];
+    layer.dialect = Some("stratum".into());
+    layer.login = Some("4Example\u{1b}[2J".into());
+    NetConnect {
+        flow: 3,
+        wanted: Wanted { name: Some("pool.example".into()), address: None, port: 443 },
+        decision: Decision::Refused,
+        rule: None,
+        reason: Some("protocol-not-allowed".into()),
+        detail: Some("it speaks stratum, and tls is allowed there".into()),
+        spoken: Some(Spoken { layer, inside: Vec::new() }),
+        omitted: 0,
+    }
+}
+
+fn net_flow() -> NetFlow {
+    let mut layer = Layer::new(Protocol::Tls);
+    layer.sni = Some("packages.example".into());
+    NetFlow {
+        flow: 2,
+        phase: FlowPhase::Closed,
+        wanted: Wanted {
+            name: Some("packages.example".into()),
+            address: Some("203.0.113.80".into()),
+            port: 443,
+        },
+        local: "192.0.2.9:40112".into(),
+        rule: Some(RuleRef { line: 4, says: "packages.example port 443 tls".into() }),
+        spoken: Some(Spoken { layer, inside: Vec::new() }),
+        shape: FlowShape {
+            bytes: Both { client: 517, server: 90_112 },
+            chunks: Both { client: 3, server: 9 },
+            spoke_first: Some("client".into()),
+            gap_initiative: Both { client: 1, server: 0 },
+            largest_burst: Some(Burst { side: "server".into(), bytes: 81_920 }),
+            entropy: Both { client: Some(Bits::new(6.31)), server: None },
+        },
+        duration_us: 93_114,
+        lookup_us: Some(2_004),
+        identify_us: 310,
+        connect_us: 15_201,
+        rtt_us: Some(15_020),
+        retransmitted: Some(0),
+        ended: Some("closed".into()),
+        detail: None,
     }
 }
 

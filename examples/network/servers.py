@@ -1,6 +1,6 @@
-"""The two honest servers of the example, on this machine's loopback: a git server over SSH and a package index over TLS.
+"""Servers on this machine's loopback: a git server over SSH, and files over TLS and in the clear.
 
-Both are made for one run, with keys of their own, in one folder, and end with it.
+They are made for one run, with keys of their own, in one folder, and end with it.
 """
 
 import base64
@@ -10,6 +10,7 @@ import http.server
 import os
 import pwd
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -78,43 +79,53 @@ class GitServer:
         self.process.wait()
 
 
-class PackageIndex:
-    """An index with one package (PEP 503), behind TLS."""
+class Files:
+    """Files of a folder, over TLS or in the clear."""
 
-    def __init__(self, folder: Path, workspace: Path, port: int) -> None:
-        self.folder, self.root = folder, folder / "index"
-        certificate, key = folder / "index.pem", folder / "index.key"
-        tool(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", f"/CN={PACKAGES}", "-addext", f"subjectAltName=DNS:{PACKAGES}", "-keyout", str(key), "-out", str(certificate),
-        )  # fmt: skip
-        shutil.copy(certificate, workspace / "index.pem")
-        self._package()
-        handler = functools.partial(Quiet, directory=str(self.root))
+    def __init__(self, root: Path, port: int, identity: "Identity | None" = None) -> None:
+        root.mkdir(exist_ok=True)
+        handler = functools.partial(Quiet, directory=str(root))
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        if identity:
+            self.server.socket = identity.context().wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def _package(self) -> None:
-        name = "greetings-1.0-py3-none-any.whl"
-        page = self.root / "simple" / "greetings"
-        page.mkdir(parents=True)
-        files = {
-            "greetings.py": b'def hello(name):\n    return f"hello, {name}"\n',
-            "greetings-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: greetings\nVersion: 1.0\n",
-            "greetings-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: example\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        record = "".join(f"{path},sha256={digest(content)},{len(content)}\n" for path, content in files.items())
-        with zipfile.ZipFile(page / name, "w") as wheel:
-            for path, content in files.items():
-                wheel.writestr(path, content)
-            wheel.writestr("greetings-1.0.dist-info/RECORD", record + "greetings-1.0.dist-info/RECORD,,\n")
-        (page / "index.html").write_text(f'<!DOCTYPE html><a href="{name}">{name}</a>\n')
 
     def close(self) -> None:
         self.server.shutdown()
+
+
+class Identity:
+    """A certificate for one name that nobody signed, and its key."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.certificate, self.key = folder / "identity.pem", folder / "identity.key"
+        tool(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(self.key), "-out", str(self.certificate),
+        )  # fmt: skip
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+def package_index(root: Path) -> None:
+    """Writes an index with one package (PEP 503)."""
+    name = "greetings-1.0-py3-none-any.whl"
+    page = root / "simple" / "greetings"
+    page.mkdir(parents=True)
+    files = {
+        "greetings.py": b'def hello(name):\n    return f"hello, {name}"\n',
+        "greetings-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: greetings\nVersion: 1.0\n",
+        "greetings-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: example\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},sha256={digest(content)},{len(content)}\n" for path, content in files.items())
+    with zipfile.ZipFile(page / name, "w") as wheel:
+        for path, content in files.items():
+            wheel.writestr(path, content)
+        wheel.writestr("greetings-1.0.dist-info/RECORD", record + "greetings-1.0.dist-info/RECORD,,\n")
+    (page / "index.html").write_text(f'<!DOCTYPE html><a href="{name}">{name}</a>\n')
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -127,3 +138,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def digest(content: bytes) -> str:
     """As a wheel's RECORD has it."""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def missing(needs: dict[str, str]) -> list[str]:
+    """Programs that aren't there, with the packages of Debian that have them."""
+    path = os.environ["PATH"] + ":/usr/sbin"
+    return [f"{name} (package {package})" for name, package in needs.items() if shutil.which(name, path=path) is None]
