@@ -66,9 +66,7 @@ pub(crate) fn measure(site: &Site, table: &mut Table) -> Result<(), Failure> {
     let (peers, missing) = peers::find(&wire, &server, site.folder());
     missing.into_iter().for_each(|missing| table.missing(missing));
     let ours = |arguments: &[String]| inside(&sandbox, &wire, server.port, arguments);
-    compare(&STREAM, &ours, &peers, table, |ours, plain| {
-        ("≥ 0.6 × plain".to_owned(), ours >= 0.6 * plain)
-    })?;
+    compare(&STREAM, &ours, &peers, table, |ours, plain| ("≥ 0.6 × plain".to_owned(), ours >= 0.6 * plain))?;
     compare(&TRIP, &ours, &peers, table, |ours, plain| {
         ("≤ 40 µs over plain".to_owned(), ours - plain <= 40.0)
     })?;
@@ -114,7 +112,11 @@ fn inside(sandbox: &Sandbox, wire: &Path, port: u16, arguments: &[String]) -> Re
         stderr.read_to_string(&mut complaint).map_err(cannot("read from the sandbox"))?;
     }
     let status = format!("exit code {}", call.wait().exit_code);
-    if said.is_empty() { Err(Failure::Program { program: "wire".into(), status, said: complaint }) } else { Ok(said) }
+    if said.is_empty() {
+        Err(Failure::Program { program: "wire".into(), status, said: complaint })
+    } else {
+        Ok(said)
+    }
 }
 
 /// `wire MODE NAME PORT NAME - TIMES…`
@@ -150,7 +152,9 @@ fn compare(
     theirs.retain(|(_, samples)| samples.count() == ROUNDS);
     let plain = theirs.iter().find(|(peer, _)| peer.is_plain()).map_or(f64::NAN, |(_, plain)| plain.median());
     let (says, reached) = target(own.median(), plain);
-    let row = |who: &str, samples: &Samples| Row::new(measure.what, who, measure.unit, samples).against("plain", plain);
+    let row = |who: &str, samples: &Samples| {
+        Row::new(measure.what, who, measure.unit, samples).against("plain", plain)
+    };
     table.add(row("aurelian", &own).target(says, reached));
     theirs.iter().for_each(|(peer, samples)| table.add(row(peer.name(), samples)));
     Ok(())
@@ -193,8 +197,7 @@ fn resident() -> Result<u64, Failure> {
 
 /// Sandboxes that all fetch as much at the same time: how much longer than the first takes the last?
 fn share(site: &Site, wire: &Path, port: u16, table: &mut Table) -> Result<(), Failure> {
-    let sandboxes: Vec<_> =
-        (0..SANDBOXES).map(|_| start(site, port)).collect::<Result<_, _>>()?;
+    let sandboxes: Vec<_> = (0..SANDBOXES).map(|_| start(site, port)).collect::<Result<_, _>>()?;
     let arguments = ["get".to_owned(), SHARE.to_string()];
     let begun = Instant::now();
     let times: Result<Vec<f64>, Failure> = thread::scope(|scope| {
@@ -212,6 +215,7 @@ fn share(site: &Site, wire: &Path, port: u16, table: &mut Table) -> Result<(), F
     let (first, last) = (samples.quantile(0.0), samples.quantile(1.0));
     let what = format!("{SANDBOXES} sandboxes fetch 40 MB each at once: a sandbox");
     let row = Row::new(what, "aurelian", Unit::Seconds, &samples);
-    table.add(row.against("the first of them", first).target("the last ≤ 2 × the first", last <= 2.0 * first));
+    table
+        .add(row.against("the first of them", first).target("the last ≤ 2 × the first", last <= 2.0 * first));
     Ok(())
 }

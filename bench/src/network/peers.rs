@@ -43,7 +43,10 @@ impl Server {
 
 fn free_port() -> Result<u16, Failure> {
     let failed = cannot("find a free port");
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|probe| probe.local_addr()).map(|at| at.port()).map_err(failed)
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|probe| probe.local_addr())
+        .map(|at| at.port())
+        .map_err(failed)
 }
 
 /// A way to the server.
@@ -69,13 +72,15 @@ impl Peer {
 
     /// What `wire` says on this way.
     pub(crate) fn run(&self, arguments: &[String]) -> Result<String, Failure> {
-        let (mode, times) = arguments.split_first().ok_or_else(|| cannot("run `wire`")(Error::other("no mode")))?;
+        let (mode, times) =
+            arguments.split_first().ok_or_else(|| cannot("run `wire`")(Error::other("no mode")))?;
         let mut line = self.launcher.clone();
         line.push(self.wire.display().to_string());
         line.extend([mode.clone(), self.place.0.clone(), self.place.1.to_string()]);
         line.extend(["server.example.test".to_owned(), self.through.clone()]);
         line.extend(times.iter().cloned());
-        let (program, arguments) = line.split_first().ok_or_else(|| cannot("run `wire`")(Error::other("nothing")))?;
+        let (program, arguments) =
+            line.split_first().ok_or_else(|| cannot("run `wire`")(Error::other("nothing")))?;
         let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
         let output = output.map_err(cannot(format!("run {program}")))?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -98,7 +103,14 @@ pub(crate) fn find(wire: &Path, server: &Server, folder: &Path) -> (Vec<Peer>, V
         _processes: Vec::new(),
     };
     let (mut peers, mut missing) = (vec![direct], Vec::new());
-    let ways = [haproxy(wire, server, folder), squid(wire, server, folder), tinyproxy(wire, server, folder), mitmproxy(wire, server), pasta(wire, server), slirp(wire, server)];
+    let ways = [
+        haproxy(wire, server, folder),
+        squid(wire, server, folder),
+        tinyproxy(wire, server, folder),
+        mitmproxy(wire, server),
+        pasta(wire, server),
+        slirp(wire, server),
+    ];
     for way in ways {
         match way {
             Ok(peer) => peers.push(peer),
@@ -127,7 +139,14 @@ impl Proxy<'_> {
             let process = Running(command.spawn().map_err(cannot(format!("start {}", self.program)))?);
             wait_for(port)?;
             let place = ("127.0.0.1".to_owned(), port);
-            Ok(Peer { name, wire: wire.to_owned(), launcher: Vec::new(), place, through: self.through, _processes: vec![process] })
+            Ok(Peer {
+                name,
+                wire: wire.to_owned(),
+                launcher: Vec::new(),
+                place,
+                through: self.through,
+                _processes: vec![process],
+            })
         };
         start().map_err(|failure| (name, failure))
     }
@@ -145,7 +164,11 @@ fn wait_for(port: u16) -> Result<(), Failure> {
     Ok(())
 }
 
-fn configured(name: &'static str, folder: &Path, text: impl FnOnce(u16) -> String) -> Result<(u16, String), (&'static str, Failure)> {
+fn configured(
+    name: &'static str,
+    folder: &Path,
+    text: impl FnOnce(u16) -> String,
+) -> Result<(u16, String), (&'static str, Failure)> {
     let made = || {
         let (port, file) = (free_port()?, folder.join(format!("{name}.conf")));
         fs::write(&file, text(port)).map_err(cannot("write a configuration"))?;
@@ -163,7 +186,13 @@ fn haproxy(wire: &Path, server: &Server, folder: &Path) -> Way {
         )
     };
     let (port, file) = configured("haproxy", folder, text)?;
-    Proxy { name: "haproxy", program: "haproxy", arguments: vec!["-db".into(), "-f".into(), file], through: "-".into() }.start(wire, port)
+    Proxy {
+        name: "haproxy",
+        program: "haproxy",
+        arguments: vec!["-db".into(), "-f".into(), file],
+        through: "-".into(),
+    }
+    .start(wire, port)
 }
 
 fn squid(wire: &Path, server: &Server, folder: &Path) -> Way {
@@ -181,29 +210,51 @@ fn squid(wire: &Path, server: &Server, folder: &Path) -> Way {
 
 fn tinyproxy(wire: &Path, server: &Server, folder: &Path) -> Way {
     let to = server.port;
-    let text = |port| format!("Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 1000\nLogLevel Critical\nLogFile \"/dev/null\"\n");
+    let text = |port| {
+        format!(
+            "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 1000\nLogLevel Critical\nLogFile \"/dev/null\"\n"
+        )
+    };
     let (port, file) = configured("tinyproxy", folder, text)?;
     let arguments = vec!["-d".into(), "-c".into(), file];
-    Proxy { name: "tinyproxy", program: "tinyproxy", arguments, through: format!("127.0.0.1:{to}") }.start(wire, port)
+    Proxy { name: "tinyproxy", program: "tinyproxy", arguments, through: format!("127.0.0.1:{to}") }
+        .start(wire, port)
 }
 
 fn mitmproxy(wire: &Path, server: &Server) -> Way {
     let name = "mitmproxy";
     let port = free_port().map_err(|failure| (name, failure))?;
-    let arguments = ["-q", "--listen-host", "127.0.0.1", "--listen-port", &port.to_string(), "--set", "stream_large_bodies=1"];
+    let arguments = [
+        "-q",
+        "--listen-host",
+        "127.0.0.1",
+        "--listen-port",
+        &port.to_string(),
+        "--set",
+        "stream_large_bodies=1",
+    ];
     let arguments = arguments.map(str::to_owned).to_vec();
-    Proxy { name, program: "mitmdump", arguments, through: format!("127.0.0.1:{}", server.port) }.start(wire, port)
+    Proxy { name, program: "mitmdump", arguments, through: format!("127.0.0.1:{}", server.port) }
+        .start(wire, port)
 }
 
 /// A user-mode network for a namespace: the host's loopback is its gateway's address.
 fn pasta(wire: &Path, server: &Server) -> Way {
     let name = "pasta";
     let made = || -> Result<Peer, Failure> {
-        let route = Command::new("ip").args(["-4", "route", "show", "default"]).output().map_err(cannot("run ip"))?;
+        let route =
+            Command::new("ip").args(["-4", "route", "show", "default"]).output().map_err(cannot("run ip"))?;
         let route = String::from_utf8_lossy(&route.stdout).into_owned();
         let host = route.split_whitespace().nth(2).unwrap_or("192.0.2.1").to_owned();
         let launcher = ["pasta", "--config-net", "-q", "-f", "--"].map(str::to_owned).to_vec();
-        let peer = Peer { name, wire: wire.to_owned(), launcher, place: (host, server.port), through: "-".to_owned(), _processes: Vec::new() };
+        let peer = Peer {
+            name,
+            wire: wire.to_owned(),
+            launcher,
+            place: (host, server.port),
+            through: "-".to_owned(),
+            _processes: Vec::new(),
+        };
         peer.run(&["ping".to_owned(), "10".to_owned()]).map(|_| peer)
     };
     made().map_err(|failure| (name, failure))
@@ -219,12 +270,25 @@ fn slirp(wire: &Path, server: &Server) -> Way {
         thread::sleep(Duration::from_millis(200));
         let pid = holder.0.id().to_string();
         let mut slirp = Command::new("slirp4netns");
-        slirp.args(["--configure", "--mtu=65520", &pid, "tap0"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        slirp
+            .args(["--configure", "--mtu=65520", &pid, "tap0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let slirp = Running(slirp.spawn().map_err(cannot("run slirp4netns"))?);
         thread::sleep(Duration::from_millis(700));
-        let launcher = ["nsenter", "--target", &pid, "--user", "--net", "--preserve-credentials"].map(str::to_owned).to_vec();
+        let launcher = ["nsenter", "--target", &pid, "--user", "--net", "--preserve-credentials"]
+            .map(str::to_owned)
+            .to_vec();
         let place = ("10.0.2.2".to_owned(), server.port);
-        let peer = Peer { name, wire: wire.to_owned(), launcher, place, through: "-".to_owned(), _processes: vec![slirp, holder] };
+        let peer = Peer {
+            name,
+            wire: wire.to_owned(),
+            launcher,
+            place,
+            through: "-".to_owned(),
+            _processes: vec![slirp, holder],
+        };
         peer.run(&["ping".to_owned(), "10".to_owned()]).map(|_| peer)
     };
     made().map_err(|failure| (name, failure))

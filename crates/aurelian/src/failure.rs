@@ -22,12 +22,6 @@ pub(crate) enum Failure {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The policy asks for a network.
-    #[error(
-        "cannot give the agent a network: `network.allow` of the policy is not supported by this build yet; \
-         remove its rules, or try them with `aurelian policy test`"
-    )]
-    NoNetwork,
     /// The workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

@@ -5,9 +5,10 @@
 //! own. What may pass is the gateway's matter; this crate sees to it that nothing gets there by another way.
 
 use crate::protocol;
+use crate::sys;
 use crate::witness::Witness;
 use event::{Cause, Process};
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::fmt::Debug;
 use std::io;
@@ -87,6 +88,22 @@ impl Sockets {
             protocol::Socket::ResolverStreams => self.resolver_streams.push(socket.into()),
             protocol::Socket::Tripwire => self.tripwires.push(socket),
         }
+    }
+}
+
+/// What the kernel measured of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measures {
+    /// The smoothed round-trip time, in microseconds.
+    pub rtt_us: u32,
+    /// Segments that were sent again.
+    pub retransmitted: u32,
+}
+
+impl Measures {
+    /// Those of a TCP socket (tcp(7), `TCP_INFO`).
+    pub fn of(socket: BorrowedFd<'_>) -> Option<Self> {
+        sys::socket::measures(socket).map(|(rtt_us, retransmitted)| Self { rtt_us, retransmitted })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use event::fact::{Fact, Refused, Verdict};
+use event::fact::{Decision, Fact, Refused, Verdict};
 use event::{CallId, Cause, Observation, RunId};
 use sandbox::{Execution, Usage, Witness};
 
@@ -122,6 +122,8 @@ impl Counts {
         let counter = match fact {
             Fact::CallStarted(_) => &self.calls,
             Fact::NetRefused(_) | Fact::SyscallRefused(_) => &self.refused,
+            Fact::NetConnect(connect) if connect.decision == Decision::Refused => &self.refused,
+            Fact::DnsQuery(query) if query.refused => &self.refused,
             Fact::TelemetryGap(_) => &self.gaps,
             _ => return,
         };

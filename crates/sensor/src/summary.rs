@@ -73,7 +73,8 @@ pub struct Refusals {
 /// One attempt that was refused, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The attempt: a [`Fact::NetRefused`] or a [`Fact::SyscallRefused`].
+    /// The attempt: a [`Fact::NetRefused`], a [`Fact::NetConnect`], a [`Fact::DnsQuery`] or a [`Fact::SyscallRefused`],
+    /// the first of its kind.
     #[serde(flatten)]
     pub fact: Fact,
     /// How often.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use event::fact::{CallStarted, Fact, LimitHit, ProcessExec, Refused, TelemetryGap, WorkspacePlanted};
+use event::fact::{
+    CallStarted, Decision, Fact, LimitHit, NetConnect, ProcessExec, Refused, TelemetryGap, WorkspacePlanted,
+};
 use event::{CallId, Observation, Text};
 
 use crate::summary::{CallSummary, Gap, LimitSummary, Planted, Refusal, Refusals};
@@ -50,6 +52,14 @@ impl Tally {
                 self.refused.network += 1;
                 self.refuse(call, &observation.fact);
             }
+            Fact::NetConnect(connect) if connect.decision == Decision::Refused => {
+                self.refused.network += 1 + connect.omitted;
+                self.refuse(call, &observation.fact);
+            }
+            Fact::DnsQuery(query) if query.refused => {
+                self.refused.network += 1 + query.omitted;
+                self.refuse(call, &observation.fact);
+            }
             Fact::SyscallRefused(_) => {
                 self.refused.syscalls += 1;
                 self.refuse(call, &observation.fact);
@@ -86,7 +96,7 @@ impl Tally {
         let calls = &mut self.calls;
         let refusals = call.and_then(|call| calls.get_mut(&call)).map(|summary| &mut summary.refused);
         let refusals = refusals.unwrap_or(&mut self.outside);
-        if let Some(known) = refusals.list.iter_mut().find(|refusal| refusal.fact == *fact) {
+        if let Some(known) = refusals.list.iter_mut().find(|refusal| is_same(&refusal.fact, fact)) {
             known.count += 1;
         } else if refusals.list.len() < REFUSALS {
             refusals.list.push(Refusal { fact: fact.clone(), count: 1 });
@@ -119,6 +129,20 @@ impl Tally {
         } else if self.gaps.len() < NOTES {
             self.gaps.push(Gap { lost: gap.lost, source: gap.source.clone(), reason: gap.reason.clone() });
         }
+    }
+}
+
+/// Whether two attempts are the same one again: each connection has its own number, and its own words.
+fn is_same(one: &Fact, other: &Fact) -> bool {
+    match (one, other) {
+        (Fact::NetConnect(one), Fact::NetConnect(other)) => {
+            let spoken = |connect: &NetConnect| connect.spoken.as_ref().map(|spoken| spoken.layer.protocol);
+            one.wanted == other.wanted && one.reason == other.reason && spoken(one) == spoken(other)
+        }
+        (Fact::DnsQuery(one), Fact::DnsQuery(other)) => {
+            one.name == other.name && one.record_type == other.record_type && one.outcome == other.outcome
+        }
+        _ => one == other,
     }
 }
 

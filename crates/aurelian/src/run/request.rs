@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use gateway::Gateway;
 use policy::Policy;
 use sandbox::host::Host;
 use sandbox::image::Image;
@@ -41,16 +43,13 @@ pub(crate) enum Work {
 impl Request {
     pub(crate) fn check(options: RunOptions, host: &Host) -> Result<Self, Failure> {
         let policy = policy(&options)?;
-        // Rules that nobody enforces would be taken for a promise.
-        if !policy.network().allow().is_empty() {
-            return Err(Failure::NoNetwork);
-        }
         let work = match &options.calls {
             Some(file) => Work::Calls(calls_file::read(file)?),
             None => Work::Command(options.command),
         };
         let workspace = workspace(options.workspace.as_deref(), host)?;
-        let setup = Setup { policy, workspace, image: image(&options.image)?, gateway: None };
+        let gateway = gateway(&policy)?;
+        let setup = Setup { policy, workspace, image: image(&options.image)?, gateway };
         Ok(Self {
             setup,
             image: options.image,
@@ -88,6 +87,16 @@ fn policy(options: &RunOptions) -> Result<Policy, Failure> {
         Some(time) => Ok(policy.with_time_limit(time)?),
         None => Ok(policy),
     }
+}
+
+/// What gives the run a network, where the policy allows any. Without one, names don't exist and addresses lead nowhere.
+fn gateway(policy: &Policy) -> Result<Option<Arc<dyn sandbox::gate::Gateway>>, Failure> {
+    if policy.network().allow().is_empty() {
+        return Ok(None);
+    }
+    let gateway = Gateway::new(policy.network())
+        .map_err(|source| Failure::Host { what: "read how this host looks names up", source })?;
+    Ok(Some(Arc::new(gateway)))
 }
 
 /// `DIR` or `DIR:PATH`. A folder whose own name has a colon is meant where there is one.

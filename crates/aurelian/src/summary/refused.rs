@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use event::Text;
-use event::fact::{Destination, Fact, Family, NetRefused, SocketType, SyscallRefused};
+use event::fact::{Fact, Family, NetRefused, SocketType, SyscallRefused};
 use sensor::{Refusal, Refusals};
 
 use super::units;
@@ -55,15 +55,10 @@ struct Place {
 impl Kind {
     fn add(&mut self, refusal: &Refusal) {
         self.count += refusal.count;
-        let Fact::NetRefused(NetRefused { destination: Some(destination), .. }) = &refusal.fact else {
-            return;
-        };
-        let Destination { address, port } = destination;
-        match self.places.iter_mut().find(|place| place.address == *address) {
+        let Some((address, port)) = place(&refusal.fact) else { return };
+        match self.places.iter_mut().find(|place| place.address == address) {
             Some(place) => place.ports.extend(port),
-            None => {
-                self.places.push(Place { address: address.clone(), ports: port.iter().copied().collect() })
-            }
+            None => self.places.push(Place { address, ports: port.into_iter().collect() }),
         }
     }
 
@@ -80,9 +75,33 @@ impl Kind {
     }
 }
 
+/// Where it was to go, by its name if it has one.
+fn place(fact: &Fact) -> Option<(Text, Option<u16>)> {
+    match fact {
+        Fact::NetRefused(NetRefused { destination, .. }) => {
+            destination.as_ref().map(|destination| (destination.address.clone(), destination.port))
+        }
+        Fact::NetConnect(connect) => {
+            let wanted = &connect.wanted;
+            let address = wanted.address.as_deref().map(Text::from);
+            Some((wanted.name.clone().or(address)?, Some(wanted.port)))
+        }
+        Fact::DnsQuery(query) => {
+            let name = query.name.as_ref()?.as_bytes();
+            Some((Text::from(name.strip_suffix(b".").unwrap_or(name)), None))
+        }
+        _ => None,
+    }
+}
+
 /// What was attempted, without where.
 fn what(fact: &Fact) -> String {
     match fact {
+        Fact::NetConnect(connect) => {
+            let spoken = connect.spoken.as_ref().map_or("tcp", |spoken| spoken.layer.protocol.name());
+            format!("connect {spoken} ({})", connect.reason.as_deref().unwrap_or("refused"))
+        }
+        Fact::DnsQuery(query) => format!("ask for a name ({})", query.outcome),
         Fact::NetRefused(refused) => format!("{} {}", refused.syscall, protocol(refused)),
         Fact::SyscallRefused(refused) => syscall(refused),
         other => other.kind().to_owned(),
@@ -191,6 +210,7 @@ fn ipv4(address: &Text) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use event::fact::Destination;
 
     fn connect(address: &str, port: u16, count: u64) -> Refusal {
         let fact = Fact::NetRefused(NetRefused {

@@ -279,6 +279,7 @@ fn limit_line(limit: &LimitSummary) -> String {
         LimitAction::Refused => "more was refused",
         LimitAction::Killed => "what was over it was killed",
         LimitAction::Throttled => "slowed down",
+        LimitAction::Cut => "the connection was cut",
         _ => "held",
     };
     let often = if limit.count > 1 { format!(", {}×", limit.count) } else { String::new() };
@@ -295,6 +296,10 @@ fn limit_name(hit: &LimitHit) -> (&'static str, String) {
         Limit::ScratchInodes => "scratch",
         Limit::OpenFiles => "open_files",
         Limit::Output => "output",
+        Limit::Connections => "connections",
+        Limit::NewPerSecond => "new_per_second",
+        Limit::BytesOut => "bytes_out",
+        Limit::FlowBytesOut => "flow_bytes_out",
         _ => "limit",
     };
     let bound = match hit.limit.unit() {
@@ -303,6 +308,7 @@ fn limit_name(hit: &LimitHit) -> (&'static str, String) {
         LimitUnit::Millicpus => format!("{} thousandths", hit.bound),
         LimitUnit::Milliseconds => units::microseconds(hit.bound.saturating_mul(1000)),
         LimitUnit::Inodes | LimitUnit::Files => units::count(hit.bound, "file"),
+        LimitUnit::Connections => units::count(hit.bound, "connection"),
         _ => hit.bound.to_string(),
     };
     (name, bound)

@@ -17,14 +17,15 @@ use serde::{Deserialize, Serialize};
 pub use boundary::{BoundaryFailed, BoundaryProven, Probe, ProbeResult};
 pub use call::{CallEnded, CallStarted, EndReason, OutputBytes};
 pub use network::{
-    Bits, Both, Burst, Decision, DnsQuery, FlowPhase, FlowShape, Layer, NetConnect, NetFlow, RuleRef, Spoken,
-    Wanted,
+    Bits, Both, Burst, Decision, DnsQuery, Entropy, FlowPhase, FlowShape, Layer, NetConnect, NetFlow,
+    RuleRef, Spoken, Wanted,
 };
 pub use process::{FileId, ProcessExec, ProcessExited, WorkspacePlanted, WrittenDuringRun};
 pub use refused::{Arch, Destination, Family, NetRefused, SocketType, SyscallRefused};
 pub use resources::{Io, Limit, LimitAction, LimitHit, LimitUnit, ResourceSample, TelemetryGap};
 pub use run::{
-    Cgroup, ControlState, HostControl, HostControls, IdMap, Image, Refused, RunEnded, RunStarted, Verdict,
+    Cgroup, ControlState, HostControl, HostControls, IdMap, Image, PolicyReplaced, Refused, RunEnded,
+    RunStarted, Verdict,
 };
 
 /// Declares [`Fact`], its kinds as they stand in JSON, and the conversions into it.
@@ -83,6 +84,8 @@ facts! {
     NetConnect "net.connect" in Box,
     /// A connection that was allowed: opened, going on, closed.
     NetFlow "net.flow" in Box,
+    /// The policy was replaced while the run went on, or was to be.
+    PolicyReplaced "policy.replaced",
     /// A system call worth knowing about was refused.
     SyscallRefused "syscall.refused",
     /// A limit of the policy held.

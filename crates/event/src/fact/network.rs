@@ -40,7 +40,7 @@ pub struct NetConnect {
     /// The rule that allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleRef>,
-    /// Why it was refused, by a stable name: `name-not-allowed`, `protocol-not-allowed`, `server-name-differs`, …
+    /// Why it was refused or failed, by a stable name: `name-not-allowed`, `protocol-not-allowed`, `server-name-differs`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Name>,
     /// The same as a sentence.
@@ -75,6 +75,8 @@ pub enum Decision {
     Allowed,
     /// No byte of it left.
     Refused,
+    /// A rule allows it, or would, and its place could not be found or reached.
+    Failed,
 }
 
 /// A rule of the policy.
@@ -158,8 +160,19 @@ pub struct FlowShape {
     /// The most that one side said without an answer and without an idle time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub largest_burst: Option<Burst>,
-    /// Of the first 256 bytes of each side, in bits per byte; absent where a side said nothing that was looked at.
-    pub entropy: Both<Option<Bits>>,
+    /// Of the first 256 bytes of each side, in bits per byte.
+    pub entropy: Entropy,
+}
+
+/// Of a side that said nothing, or nothing that was looked at, there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Entropy {
+    /// Of the one that connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Bits>,
+    /// Of the one that accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Bits>,
 }
 
 /// Something of either side.
@@ -361,7 +374,7 @@ mod tests {
             spoken: Some(Spoken { layer, inside: vec![Layer::new(Protocol::Http)] }),
             shape: FlowShape {
                 bytes: Both { client: 1, server: u64::MAX },
-                entropy: Both { client: Some(Bits::new(7.254)), server: None },
+                entropy: Entropy { client: Some(Bits::new(7.254)), server: None },
                 largest_burst: Some(Burst { side: "server".into(), bytes: 3 }),
                 ..FlowShape::default()
             },
@@ -375,7 +388,7 @@ mod tests {
             detail: None,
         };
         let json = serde_json::to_string(&flow).unwrap();
-        assert!(json.contains(r#""entropy":{"client":7.25,"server":null}"#), "{json}");
+        assert!(json.contains(r#""entropy":{"client":7.25}"#), "{json}");
         assert!(json.contains(r#""name":"a.example","address":"192.0.2.1","port":443"#), "{json}");
         assert_eq!(serde_json::from_str::<NetFlow>(&json).unwrap(), flow);
     }

@@ -25,6 +25,18 @@ pub struct RunStarted {
     pub host: HostControls,
 }
 
+/// The policy of a run was replaced while it went on, or was to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyReplaced {
+    /// The digest of the policy that holds from now on; absent where it was not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
+    pub digest: Option<Name>,
+    /// Why it was not valid: then the policy of before holds on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+}
+
 /// What the sandbox's root is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
@@ -142,7 +154,8 @@ pub enum Verdict {
 /// How many attempts were refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
-    /// Events of kind `net.refused`.
+    /// Attempts to reach a network: `net.refused`, and `net.connect` and `dns.query` that were refused, with those they
+    /// stand for.
     pub network: u64,
     /// Events of kind `syscall.refused`.
     pub syscalls: u64,

@@ -34,7 +34,8 @@ pub(crate) fn events() -> Vec<Event> {
         resource_sample().into(),
         call_ended().into(),
     ];
-    let end: [Fact; 2] = [telemetry_gap().into(), run_ended().into()];
+    let replaced = PolicyReplaced { digest: Some(DIGEST.into()), reason: None };
+    let end: [Fact; 3] = [replaced.into(), telemetry_gap().into(), run_ended().into()];
     let observations = run_itself
         .map(Observation::new)
         .into_iter()
@@ -214,7 +215,7 @@ fn net_flow() -> NetFlow {
             spoke_first: Some("client".into()),
             gap_initiative: Both { client: 1, server: 0 },
             largest_burst: Some(Burst { side: "server".into(), bytes: 81_920 }),
-            entropy: Both { client: Some(Bits::new(6.31)), server: None },
+            entropy: Entropy { client: Some(Bits::new(6.31)), server: None },
         },
         duration_us: 93_114,
         lookup_us: Some(2_004),

@@ -44,6 +44,30 @@ use link::Network;
 use table::Table;
 use transport::Transport;
 
+/// The ends of one IP packet, and the number of what it carries. A port is 0 where that has none, or its header is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) transport: u8,
+}
+
+impl Ends {
+    /// Those of a packet from its IP header on; none where it is malformed.
+    pub(crate) fn of(packet: &[u8]) -> Option<Self> {
+        let packet = ip::read(packet)?;
+        let (source, destination) = match transport::read(&packet) {
+            Some(Transport::Tcp(ports, _) | Transport::Udp(ports, _)) => (ports.source, ports.destination),
+            None => (0, 0),
+        };
+        Some(Self {
+            source: SocketAddr::new(packet.source, source),
+            destination: SocketAddr::new(packet.destination, destination),
+            transport: packet.transport,
+        })
+    }
+}
+
 /// How much of a capture there was, and what of it is in no flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -17,6 +17,16 @@ pub enum Side {
     Server,
 }
 
+impl Side {
+    /// Its name, as it stands in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// How sure a name is. Each step holds whatever a hostile writer does, and not only for honest traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Confidence {

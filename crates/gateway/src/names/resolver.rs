@@ -14,8 +14,9 @@ use hickory_proto::rr::{DNSClass, Name, RecordType};
 use policy::network::{HostName, Network};
 
 use super::pool::Pool;
-use super::record::{Budget, Outcome, QueryRecord, Transport};
+use super::record::{Outcome, QueryRecord, Transport};
 use super::reply::{self, Content, HEADER};
+use crate::budget::Budget;
 
 /// Bytes of the longest message that is read. A question has less than 300; what follows one in a longer message is there
 /// to be costly.

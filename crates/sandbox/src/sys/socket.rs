@@ -73,3 +73,15 @@ pub(crate) fn is_closed(socket: BorrowedFd<'_>) -> bool {
     let answer = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, size) };
     answer == 0 && length == 1 && state == TCP_CLOSE
 }
+
+/// The smoothed round-trip time in microseconds, and how many segments were sent again.
+pub(crate) fn measures(socket: BorrowedFd<'_>) -> Option<(u32, u32)> {
+    // SAFETY: numbers alone; all zeros is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    let (value, size) = ((&raw mut info).cast(), &raw mut length);
+    // SAFETY: the kernel writes at most `length` bytes of `info`.
+    let answer = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, value, size) };
+    (answer == 0).then_some((info.tcpi_rtt, info.tcpi_total_retrans))
+}

@@ -1,0 +1,338 @@
+//! One connection, from the moment that it comes to its end.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use event::fact::{Decision, FlowPhase, NetFlow, RuleRef, Spoken};
+use event::{Protocol, Text};
+use policy::network::{Candidates, Network};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+
+use super::dial::{Dialled, dial};
+use super::register::{Expected, Register, State};
+use super::relay::{Ended, Relay};
+use super::report;
+use super::resolver::write_all;
+use super::server::{Shared, reset};
+use super::verdict::{Verdict, Why, decide, server_may_begin};
+use crate::flow::Flow;
+use crate::identify::{Identifier, Side};
+
+/// How long it may take, drop by drop, until it is known what is spoken.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Bytes of a side that are held back at most: what is longer is known, or known to be unknown.
+const HELD: usize = 64 * 1024;
+/// How long a refused client may take to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A connection of the agent's.
+pub(super) struct Conversation {
+    pub(super) shared: Rc<Shared>,
+    pub(super) expected: Expected,
+    pub(super) client: TcpStream,
+    pub(super) state: watch::Receiver<State>,
+    pub(super) seen: RefCell<Seen>,
+    /// What the client said before it was decided.
+    pub(super) held: Vec<u8>,
+    /// What the server said and the client has not read yet.
+    greeting: Vec<u8>,
+    begun: Instant,
+    identified: Duration,
+}
+
+/// What is known of it.
+pub(super) struct Seen {
+    pub(super) identifier: Identifier,
+    pub(super) flow: Flow,
+    pub(super) last: Instant,
+    /// No more will be known.
+    pub(super) is_last: bool,
+}
+
+impl Seen {
+    /// Takes in what a side said, and counts it.
+    pub(super) fn hear(&mut self, shared: &Shared, side: Side, bytes: &[u8]) {
+        self.identifier.push(side, bytes);
+        self.count(shared, side, bytes.len(), bytes);
+    }
+
+    /// Counts what a side said, of which these are the first bytes.
+    pub(super) fn count(&mut self, shared: &Shared, side: Side, length: usize, first: &[u8]) {
+        self.last = Instant::now();
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.flow.push(self.last.duration_since(shared.epoch), side, length, first);
+    }
+}
+
+/// A connection that is allowed and made.
+pub(super) struct Passage {
+    pub(super) dialled: Dialled,
+    pub(super) rule: RuleRef,
+}
+
+impl Conversation {
+    pub(super) fn new(shared: Rc<Shared>, client: TcpStream, expected: Expected) -> Self {
+        let now = Instant::now();
+        let flow = Flow::new(now.duration_since(shared.epoch));
+        let seen = Seen { identifier: Identifier::new(), flow, last: now, is_last: false };
+        let state = shared.register.state();
+        let begun = expected.since;
+        // A relay hands on at once what it gets.
+        let _ = client.set_nodelay(true);
+        Self {
+            shared,
+            expected,
+            client,
+            state,
+            seen: RefCell::new(seen),
+            held: Vec::new(),
+            greeting: Vec::new(),
+            begun,
+            identified: Duration::ZERO,
+        }
+    }
+
+    pub(super) async fn serve(mut self) {
+        match self.open().await {
+            Ok(passage) => self.pass(passage).await,
+            Err(why) => self.refuse(&why).await,
+        }
+    }
+
+    pub(super) fn register(&self) -> &Register {
+        &self.shared.register
+    }
+
+    /// The rules that lead to its destination, by this policy.
+    pub(super) fn candidates<'p>(&self, network: &'p Network) -> Result<Candidates<'p>, Why> {
+        network.candidates(&self.expected.destination, self.expected.port).map_err(Why::Policy)
+    }
+
+    /// Finds out whether it may leave, and makes it.
+    async fn open(&mut self) -> Result<Passage, Why> {
+        let network = self.register().network();
+        let candidates = self.candidates(&network)?;
+        let early = candidates.rules().any(|rule| server_may_begin(rule.protocol()));
+        let server = if early { Some(dial(&self.shared, &network, &candidates).await?) } else { None };
+        self.seen.borrow_mut().last = Instant::now();
+        self.identify(server.as_ref().map(|dialled| &dialled.stream)).await?;
+        self.identified = self.begun.elapsed();
+        // The policy may be another by now.
+        let network = self.register().network();
+        let candidates = self.candidates(&network)?;
+        let rule = match self.verdict(&candidates) {
+            Verdict::Allowed(rule) => report::rule(rule),
+            Verdict::Refused(why) => return Err(why),
+            Verdict::Open => return Err(Why::Unsure(Protocol::Unknown)),
+        };
+        let dialled = match server {
+            Some(dialled) if is_admitted(&candidates, &network, &dialled) => dialled,
+            _ => dial(&self.shared, &network, &candidates).await?,
+        };
+        Ok(Passage { dialled, rule })
+    }
+
+    pub(super) fn verdict<'p>(&self, candidates: &Candidates<'p>) -> Verdict<'p> {
+        let seen = self.seen.borrow();
+        decide(candidates, &seen.identifier, seen.is_last)
+    }
+
+    /// Listens until it is known what is spoken, or known that it won't be.
+    async fn identify(&mut self, server: Option<&TcpStream>) -> Result<(), Why> {
+        let (mut client_ended, mut server_ended) = (false, server.is_none());
+        loop {
+            let network = self.register().network();
+            match self.verdict(&self.candidates(&network)?) {
+                Verdict::Allowed(_) => return self.flush_greeting().await,
+                Verdict::Refused(why) => return Err(why),
+                Verdict::Open => {}
+            }
+            let silent = self.seen.borrow().last + network.limits().unknown_wait();
+            let until = silent.min(self.begun + LONGEST);
+            tokio::select! {
+                biased;
+                changed = self.state.changed() => {
+                    if changed.is_err() || self.state.borrow().is_over {
+                        return Err(Why::RunEnded);
+                    }
+                }
+                ready = self.client.readable(), if !client_ended => {
+                    client_ended = ready.is_err() || self.listen(Side::Client, None);
+                }
+                ready = readable(server), if !server_ended && self.greeting.len() < HELD => {
+                    server_ended = ready.is_err() || self.listen(Side::Server, server);
+                    self.greet();
+                }
+                _ = self.client.writable(), if !self.greeting.is_empty() => self.greet(),
+                () = sleep_until(until.into()) => self.conclude(),
+            }
+            if client_ended && server_ended || self.held.len() >= HELD {
+                self.conclude();
+            }
+        }
+    }
+
+    /// No more is waited for.
+    fn conclude(&self) {
+        let mut seen = self.seen.borrow_mut();
+        seen.identifier.finish();
+        seen.is_last = true;
+    }
+
+    /// Takes in what a side says now. True: it says no more.
+    fn listen(&mut self, side: Side, server: Option<&TcpStream>) -> bool {
+        let mut buffer = self.shared.buffer.borrow_mut();
+        let (stream, into) = match server {
+            Some(server) => (server, &mut self.greeting),
+            None => (&self.client, &mut self.held),
+        };
+        let room = HELD.saturating_sub(into.len()).min(buffer.len());
+        match stream.try_read(buffer.get_mut(..room).unwrap_or_default()) {
+            Ok(0) => true,
+            Ok(length) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                into.extend_from_slice(bytes);
+                self.seen.borrow_mut().hear(&self.shared, side, bytes);
+                false
+            }
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Gives the client what the server said: many speak only then.
+    fn greet(&mut self) {
+        if let Ok(length) = self.client.try_write(&self.greeting) {
+            self.greeting.drain(..length);
+        }
+    }
+
+    async fn flush_greeting(&mut self) -> Result<(), Why> {
+        let greeting = std::mem::take(&mut self.greeting);
+        // A client that reads nothing can't hold us for ever; one that is gone is noticed when it is read from.
+        let _ = timeout(LONGEST, write_all(&self.client, &greeting)).await;
+        Ok(())
+    }
+
+    // The end of one that does not pass.
+
+    async fn refuse(&mut self, why: &Why) {
+        if let Some(omitted) = self.register().tells_refusal() {
+            let Expected { flow, destination, port, .. } = &self.expected;
+            let fact = report::not_allowed(*flow, destination, *port, why, self.spoken(), omitted);
+            self.register().tell_of(Some(&self.expected.who), fact);
+        }
+        if self.speaks_plain_http() && *why != Why::RunEnded {
+            let _ = timeout(FAREWELL, self.say_why(why)).await;
+        } else {
+            reset(&self.client);
+        }
+    }
+
+    pub(super) fn spoken(&self) -> Option<Spoken> {
+        self.seen.borrow().identifier.state().identity().map(Spoken::from)
+    }
+
+    fn speaks_plain_http(&self) -> bool {
+        let seen = self.seen.borrow();
+        seen.identifier.state().identity().is_some_and(|identity| identity.protocol == Protocol::Http)
+    }
+
+    /// An answer that a person or an agent can read. What it says is in our words: names that the agent chose are quoted.
+    async fn say_why(&self, why: &Why) -> io::Result<()> {
+        let status = match why.decision() {
+            Decision::Failed => "502 Bad Gateway",
+            _ => "403 Forbidden",
+        };
+        let wanted = &self.expected;
+        let body = format!(
+            "Aurelian: the connection to {} port {} was not made: {why} ({}).\n",
+            wanted.destination,
+            wanted.port,
+            why.name()
+        );
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        write_all(&self.client, answer.as_bytes()).await?;
+        rustix::net::shutdown(&self.client, rustix::net::Shutdown::Write)?;
+        // What is not read would have the kernel reset the connection, and the answer with it.
+        loop {
+            self.client.readable().await?;
+            let mut buffer = self.shared.buffer.borrow_mut();
+            match self.client.try_read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    // The life of one that passes.
+
+    async fn pass(&mut self, passage: Passage) {
+        let who = Rc::clone(&self.shared);
+        let allowed = report::allowed(
+            self.expected.flow,
+            &self.expected.destination,
+            passage.dialled.remote,
+            passage.rule.clone(),
+            self.spoken(),
+        );
+        who.register.tell_of(Some(&self.expected.who), allowed);
+        self.tell(&passage, FlowPhase::Opened, None);
+        let held = std::mem::take(&mut self.held);
+        let ended = Relay::new(self, &passage).run(&held).await;
+        if ended != Ended::Closed {
+            reset(&self.client);
+            reset(&passage.dialled.stream);
+        }
+        self.tell(&passage, FlowPhase::Closed, Some(&ended));
+    }
+
+    pub(super) fn tell(&self, passage: &Passage, phase: FlowPhase, ended: Option<&Ended>) {
+        let Dialled { remote, local, lookup, connect, stream } = &passage.dialled;
+        let measures = sandbox::gate::Measures::of(std::os::fd::AsFd::as_fd(stream));
+        let fact = NetFlow {
+            flow: self.expected.flow,
+            phase,
+            wanted: report::wanted(&self.expected.destination, self.expected.port, Some(*remote)),
+            local: local.to_string().into(),
+            rule: Some(passage.rule.clone()),
+            spoken: self.spoken(),
+            shape: (&self.seen.borrow().flow).into(),
+            duration_us: microseconds(self.begun.elapsed()),
+            lookup_us: lookup.map(microseconds),
+            identify_us: microseconds(self.identified),
+            connect_us: microseconds(*connect),
+            rtt_us: measures.map(|measures| measures.rtt_us.into()),
+            retransmitted: measures.map(|measures| measures.retransmitted.into()),
+            ended: ended.map(|ended| ended.name().into()),
+            detail: ended.and_then(Ended::detail).map(Text::from),
+        };
+        self.register().tell_of(Some(&self.expected.who), fact);
+    }
+}
+
+/// Whether a connection that was made before the policy was looked at again may be used.
+pub(super) fn is_admitted(candidates: &Candidates<'_>, network: &Network, dialled: &Dialled) -> bool {
+    let address = dialled.remote.ip();
+    let is_known = crate::names::check::known(candidates, network).is_some_and(|known| known.ip() == address);
+    is_known || candidates.admit(address)
+}
+
+async fn readable(stream: Option<&TcpStream>) -> io::Result<()> {
+    match stream {
+        Some(stream) => stream.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,358 @@
+//! Who is expected: what the supervisor's thread and the gateway's share.
+//!
+//! A connection is told apart by the address that it comes from, and there is never more than one note of an address: a
+//! second one is refused until the first has come or is withdrawn. So no connection is ever booked to another's note.
+//! Everything here is bounded, whatever an agent does, and nothing waits.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use event::fact::{Fact, Limit, LimitAction, LimitHit};
+use event::{Cause, Observation, Process};
+use policy::network::{Destination, Network, Refusal};
+use rustix::io::Errno;
+use sandbox::Witness;
+use sandbox::gate::{Connection, Transport};
+use tokio::sync::watch;
+
+use super::lock;
+use super::recent::Recent;
+use super::report;
+use super::verdict::Why;
+use crate::budget::Budget;
+use crate::names::{Pool, Resolver};
+
+/// Addresses from which questions and datagrams come, the last of them.
+const REMEMBERED: usize = 4096;
+/// How long a connection that was admitted may take to come. On a loopback it is there at once.
+const COMING: Duration = Duration::from_secs(10);
+/// A limit that holds is told once in this time.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
+
+/// Who did something.
+#[derive(Debug)]
+pub(super) struct Who {
+    pub(super) cause: Cause,
+    pub(super) process: Process,
+}
+
+/// A connection that was admitted.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// The number of the flow.
+    pub(super) flow: u64,
+    pub(super) who: Arc<Who>,
+    pub(super) destination: Destination,
+    pub(super) port: u16,
+    pub(super) since: Instant,
+    /// Its place among those that may be open at once.
+    pub(super) _place: Place,
+}
+
+/// One of the connections that may be open at once; free again when dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicU64>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What flows have to look at again when it changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// How often the policy was replaced.
+    pub(super) policies: u64,
+    /// The run has ended.
+    pub(super) is_over: bool,
+}
+
+pub(super) struct Register {
+    listeners: Vec<SocketAddr>,
+    witness: Arc<dyn Witness>,
+    network: Mutex<Arc<Network>>,
+    state: watch::Sender<State>,
+    notes: Mutex<Notes>,
+    open: Arc<AtomicU64>,
+    /// Bytes that left, of all flows together.
+    sent: AtomicU64,
+}
+
+struct Notes {
+    expected: HashMap<SocketAddr, Expected>,
+    flows: u64,
+    rate: Rate,
+    resolver: Resolver,
+    askers: Recent<(SocketAddr, bool), Arc<Who>>,
+    watched: Recent<SocketAddr, (Arc<Who>, Option<SocketAddr>)>,
+    refusals: Budget,
+    limits: HashMap<Limit, Instant>,
+}
+
+impl std::fmt::Debug for Register {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Register").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+impl Register {
+    pub(super) fn new(listeners: Vec<SocketAddr>, network: Arc<Network>, witness: Arc<dyn Witness>) -> Self {
+        let notes = Notes {
+            expected: HashMap::new(),
+            flows: 0,
+            rate: Rate::default(),
+            resolver: Resolver::default(),
+            askers: Recent::new(REMEMBERED),
+            watched: Recent::new(REMEMBERED),
+            refusals: Budget::default(),
+            limits: HashMap::new(),
+        };
+        Self {
+            listeners,
+            witness,
+            network: Mutex::new(network),
+            state: watch::Sender::default(),
+            notes: Mutex::new(notes),
+            open: Arc::default(),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    // What is told.
+
+    pub(super) fn tell(&self, observation: Observation) {
+        self.witness.see(observation);
+    }
+
+    /// Tells something of somebody; of nobody in particular, it is the run's.
+    pub(super) fn tell_of(&self, who: Option<&Who>, fact: impl Into<Fact>) {
+        let seen = Observation::new(fact);
+        self.tell(match who {
+            Some(who) => seen.caused_by(who.cause.clone()).with_process(who.process.clone()),
+            None => seen,
+        });
+    }
+
+    /// Whether the witness can take more.
+    pub(super) fn is_ready(&self) -> bool {
+        self.witness.is_ready()
+    }
+
+    /// Tells that a limit holds, now and then.
+    pub(super) fn tell_limit(&self, who: &Who, limit: Limit, bound: u64, action: LimitAction) {
+        let now = Instant::now();
+        let is_news = {
+            let mut notes = lock(&self.notes);
+            let last = notes.limits.get(&limit).copied();
+            let is_news = last.is_none_or(|last| now.duration_since(last) > TOLD_AGAIN);
+            if is_news {
+                notes.limits.insert(limit, now);
+            }
+            is_news
+        };
+        if is_news {
+            self.tell_of(Some(who), LimitHit::new(limit, bound, action));
+        }
+    }
+
+    /// Whether one more refusal is told, and how many before it were not.
+    pub(super) fn tells_refusal(&self) -> Option<u64> {
+        lock(&self.notes).refusals.take(Instant::now())
+    }
+
+    // The policy.
+
+    pub(super) fn network(&self) -> Arc<Network> {
+        Arc::clone(&lock(&self.network))
+    }
+
+    pub(super) fn replace(&self, network: Arc<Network>) {
+        *lock(&self.network) = network;
+        self.state.send_modify(|state| state.policies += 1);
+    }
+
+    /// The run has ended.
+    pub(super) fn finish(&self) {
+        self.state.send_modify(|state| state.is_over = true);
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    // Connections.
+
+    pub(super) fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno> {
+        let Connection { source, destination, cause, process } = connection;
+        let who = Arc::new(Who { cause, process });
+        let is_same_family = |listener: &&SocketAddr| listener.is_ipv4() == source.is_ipv4();
+        let listener = *self.listeners.iter().find(is_same_family).ok_or(Errno::NETUNREACH)?;
+        let network = self.network();
+        let mut notes = lock(&self.notes);
+        if notes.expected.contains_key(&source) {
+            return Err(Errno::ADDRINUSE);
+        }
+        notes.flows += 1;
+        let (flow, port) = (notes.flows, destination.port());
+        let wanted = wanted(notes.resolver.pool(), destination);
+        if let Err(refusal) = wanted.clone().and_then(|wanted| network.candidates(&wanted, port).map(drop)) {
+            let omitted = notes.refusals.take(Instant::now());
+            drop(notes);
+            let place = wanted.unwrap_or(Destination::Address(destination.ip()));
+            if let Some(omitted) = omitted {
+                let fact = report::not_allowed(flow, &place, port, &Why::Policy(refusal), None, omitted);
+                self.tell_of(Some(&who), fact);
+            }
+            return Err(Errno::CONNREFUSED);
+        }
+        let limits = network.limits();
+        let place = match self.place(limits.connections()) {
+            Some(place) if notes.rate.take(limits.new_per_second(), Instant::now()) => place,
+            place => {
+                drop(notes);
+                let (limit, bound) = match place {
+                    Some(_) => (Limit::NewPerSecond, limits.new_per_second()),
+                    None => (Limit::Connections, limits.connections()),
+                };
+                self.tell_limit(&who, limit, bound.into(), LimitAction::Refused);
+                return Err(Errno::CONNREFUSED);
+            }
+        };
+        let destination = wanted.map_err(|_| Errno::CONNREFUSED)?;
+        let expected = Expected { flow, who, destination, port, since: Instant::now(), _place: place };
+        notes.expected.insert(source, expected);
+        Ok(listener)
+    }
+
+    fn place(&self, most: u32) -> Option<Place> {
+        // Only the supervisor's thread takes places.
+        (self.open.load(Ordering::Relaxed) < u64::from(most)).then(|| {
+            self.open.fetch_add(1, Ordering::Relaxed);
+            Place(Arc::clone(&self.open))
+        })
+    }
+
+    pub(super) fn withdraw(&self, source: SocketAddr) {
+        lock(&self.notes).expected.remove(&source);
+    }
+
+    /// The connection from this address has come.
+    pub(super) fn take(&self, source: SocketAddr) -> Option<Expected> {
+        lock(&self.notes).expected.remove(&source)
+    }
+
+    /// Forgets connections that were admitted and did not come.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        lock(&self.notes).expected.retain(|_, expected| now.duration_since(expected.since) < COMING);
+    }
+
+    // Bytes.
+
+    /// How many more bytes the run may send.
+    pub(super) fn may_send(&self, network: &Network) -> u64 {
+        network.limits().bytes_out().as_u64().saturating_sub(self.sent.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn count_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    // Names and datagrams.
+
+    pub(super) fn ask(&self, question: Connection, transport: Transport) {
+        let who = Arc::new(Who { cause: question.cause, process: question.process });
+        lock(&self.notes).askers.put((question.source, transport == Transport::Tcp), who);
+    }
+
+    /// Answers a question, and says whose it is.
+    pub(super) fn answer(
+        &self,
+        question: &[u8],
+        source: SocketAddr,
+        is_tcp: bool,
+    ) -> (crate::names::Answer, Option<Arc<Who>>) {
+        use crate::names::Transport::{Tcp, Udp};
+        let network = self.network();
+        let mut notes = lock(&self.notes);
+        let transport = if is_tcp { Tcp } else { Udp };
+        let answer = notes.resolver.answer(question, transport, &network, Instant::now());
+        (answer, notes.askers.get(&(source, is_tcp)).cloned())
+    }
+
+    pub(super) fn watch(&self, datagrams: Connection) {
+        let who = Arc::new(Who { cause: datagrams.cause, process: datagrams.process });
+        lock(&self.notes).watched.put(datagrams.source, (who, None));
+    }
+
+    /// Whose datagrams come from an address, if they are worth telling: those to one place are told once.
+    pub(super) fn sends(&self, source: SocketAddr, destination: SocketAddr) -> Option<Option<Arc<Who>>> {
+        let mut notes = lock(&self.notes);
+        match notes.watched.get_mut(&source) {
+            Some((who, told)) if *told != Some(destination) => {
+                *told = Some(destination);
+                Some(Some(Arc::clone(who)))
+            }
+            Some(_) => None,
+            None => notes.refusals.take(Instant::now()).map(|_| None),
+        }
+    }
+}
+
+/// What an address stands for: a name, where it is one's.
+fn wanted(pool: &Pool, destination: SocketAddr) -> Result<Destination, Refusal> {
+    let address = destination.ip();
+    match pool.name(address) {
+        Some(name) => Ok(Destination::Name(name.clone())),
+        None if Pool::is_synthetic(address) => Err(Refusal::Address(address)),
+        None => Ok(Destination::Address(address)),
+    }
+}
+
+/// How many connections may still begin: as many at once as in a second.
+#[derive(Debug, Default)]
+struct Rate {
+    /// Thousandths of a connection.
+    left: u64,
+    refilled: Option<Instant>,
+}
+
+impl Rate {
+    fn take(&mut self, per_second: u32, now: Instant) -> bool {
+        let full = u64::from(per_second) * 1000;
+        let since = self.refilled.map(|last| now.saturating_duration_since(last));
+        let gained = since.map_or(full, |since| {
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX).saturating_mul(per_second.into()) / 1000
+        });
+        // Less than a thousandth is not lost: it is counted the next time.
+        if gained > 0 {
+            self.left = self.left.saturating_add(gained).min(full);
+            self.refilled = Some(now);
+        }
+        let has_one = self.left >= 1000;
+        if has_one {
+            self.left -= 1000;
+        }
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_may_begin_at_once_as_in_a_second_and_no_more() {
+        let (mut rate, start) = (Rate::default(), Instant::now());
+        let taken = |rate: &mut Rate, at| (0..1000).filter(|_| rate.take(50, start + at)).count();
+        assert_eq!(taken(&mut rate, Duration::ZERO), 50);
+        assert_eq!(taken(&mut rate, Duration::from_millis(100)), 5);
+        assert_eq!(taken(&mut rate, Duration::from_secs(3600)), 50);
+        let steps = (1..=1000u64).map(|step| Duration::from_secs(3600) + Duration::from_millis(step));
+        assert_eq!(steps.map(|at| usize::from(rate.take(50, start + at))).sum::<usize>(), 50);
+    }
+}

@@ -1,0 +1,202 @@
+//! The thread of one sandbox's gateway: takes what comes to its sockets, and ends when the run does.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event::fact::{Destination, Family, NetRefused, SocketType, TelemetryGap};
+use event::{Observation, Text};
+use sandbox::gate::Sockets;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::sleep;
+
+use super::conversation::Conversation;
+use super::pipes::Pipes;
+use super::register::{Register, State};
+use super::{resolver, tripwire};
+use crate::names::Pins;
+use crate::names::lookup::Sources;
+
+/// Lookups at once.
+const LOOKUPS: usize = 16;
+/// Bytes that are read at once.
+const BUFFER: usize = 64 * 1024;
+/// How long nothing is accepted where there are no descriptors, or the witness can't take more.
+const BREATH: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(2);
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How long flows get to tell their end when the run does.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What the flows of one sandbox share.
+pub(super) struct Shared {
+    pub(super) register: Arc<Register>,
+    pub(super) sources: Arc<Sources>,
+    pub(super) pins: RefCell<crate::names::Pins>,
+    pub(super) lookups: Semaphore,
+    pub(super) pipes: Pipes,
+    /// For one read; what can't be written at once is copied.
+    pub(super) buffer: RefCell<Vec<u8>>,
+    /// The beginning of all times of flows.
+    pub(super) epoch: Instant,
+}
+
+/// A gateway that is about to run.
+pub(super) struct Server {
+    sockets: Sockets,
+    register: Arc<Register>,
+    sources: Arc<Sources>,
+}
+
+impl Server {
+    pub(super) fn new(sockets: Sockets, register: Arc<Register>, sources: Arc<Sources>) -> Self {
+        Self { sockets, register, sources }
+    }
+
+    /// Serves until the run ends. What can't be set up is a gap: nothing gets out, and that nothing was seen is told.
+    pub(super) fn run(self) {
+        let register = Arc::clone(&self.register);
+        if let Err(error) = self.serve() {
+            let reason = format!("the gateway can't serve the sandbox: {error}").into();
+            register.tell(Observation::new(TelemetryGap { lost: 1, source: "gateway".into(), reason }));
+        }
+    }
+
+    fn serve(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let Self { sockets, register, sources } = self;
+        LocalSet::new().block_on(&runtime, async move {
+            let mut state = register.state();
+            let shared = Rc::new(Shared {
+                register,
+                sources,
+                pins: RefCell::new(Pins::default()),
+                lookups: Semaphore::new(LOOKUPS),
+                pipes: Pipes::default(),
+                buffer: RefCell::new(vec![0; BUFFER]),
+                epoch: Instant::now(),
+            });
+            let mut loops = begin(&shared, sockets)?;
+            until_over(&mut state).await;
+            // The loops that accept end their flows themselves.
+            let all = async { while loops.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(LAST_WORDS, all).await;
+            Ok(())
+        })
+    }
+}
+
+/// Waits until the run is over.
+pub(super) async fn until_over(state: &mut watch::Receiver<State>) {
+    // The sender lives as long as anybody who waits.
+    let _ = state.wait_for(|state| state.is_over).await;
+}
+
+fn begin(shared: &Rc<Shared>, sockets: Sockets) -> io::Result<JoinSet<()>> {
+    let mut loops = JoinSet::new();
+    for listener in sockets.listeners {
+        loops.spawn_local(accept(Rc::clone(shared), tokio_listener(listener)?));
+    }
+    for socket in sockets.resolver_datagrams {
+        socket.set_nonblocking(true)?;
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        loops.spawn_local(resolver::serve_datagrams(Rc::clone(shared), socket));
+    }
+    for listener in sockets.resolver_streams {
+        loops.spawn_local(resolver::serve_streams(Rc::clone(shared), tokio_listener(listener)?));
+    }
+    for socket in sockets.tripwires {
+        loops.spawn_local(tripwire::serve(Rc::clone(shared), socket));
+    }
+    loops.spawn_local(sweep(Rc::clone(shared)));
+    Ok(loops)
+}
+
+fn tokio_listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+async fn sweep(shared: Rc<Shared>) {
+    let mut state = shared.register.state();
+    loop {
+        tokio::select! {
+            () = until_over(&mut state) => return,
+            () = sleep(SWEEP_EVERY) => shared.register.sweep(),
+        }
+    }
+}
+
+/// Takes connections that are expected, and serves each; others are reset.
+async fn accept(shared: Rc<Shared>, listener: TcpListener) {
+    let mut state = shared.register.state();
+    let mut flows = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = until_over(&mut state) => break,
+            Some(_) = flows.join_next(), if !flows.is_empty() => {}
+            accepted = next(&shared, &listener) => {
+                if let Some((stream, source)) = accepted {
+                    match shared.register.take(source) {
+                        Some(expected) => {
+                            let conversation = Conversation::new(Rc::clone(&shared), stream, expected);
+                            flows.spawn_local(conversation.serve());
+                        }
+                        None => stranger(&shared, &stream, source),
+                    }
+                }
+            }
+        }
+    }
+    while flows.join_next().await.is_some() {}
+}
+
+/// The next connection. While nobody can take down what becomes of it, or there are no descriptors, it waits.
+pub(super) async fn next(shared: &Shared, listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    ready(shared).await;
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(_) => {
+            sleep(BREATH).await;
+            None
+        }
+    }
+}
+
+/// Waits until the witness can take more.
+pub(super) async fn ready(shared: &Shared) {
+    while !shared.register.is_ready() {
+        sleep(PAUSE).await;
+    }
+}
+
+/// A connection that nobody was asked about.
+fn stranger(shared: &Shared, stream: &TcpStream, source: SocketAddr) {
+    reset(stream);
+    if shared.register.tells_refusal().is_some() {
+        let listener = stream.local_addr().unwrap_or(source);
+        let destination =
+            Destination { address: Text::from(listener.ip().to_string()), port: Some(listener.port()) };
+        let fact = NetRefused {
+            syscall: "connect".into(),
+            family: if source.is_ipv4() { Family::Inet } else { Family::Inet6 },
+            socket_type: SocketType::Stream,
+            protocol: None,
+            destination: Some(destination),
+            errno: "ECONNRESET".into(),
+        };
+        shared.register.tell_of(None, fact);
+    }
+}
+
+/// Has the connection end with a reset when it is dropped.
+pub(super) fn reset(stream: &TcpStream) {
+    // A socket that refuses it is gone already.
+    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+}

@@ -1,0 +1,153 @@
+//! What is decided about a conversation, by what is known of it so far.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use event::Protocol;
+use event::fact::Decision;
+use policy::network::{AddressClass, Candidates, Claim, Refusal, Rule, Speech};
+
+use crate::identify::{Ambiguity, Confidence, Identifier, Identity, Side, State};
+use crate::names::lookup::LookupError;
+
+/// What is decided.
+#[derive(Debug)]
+pub(super) enum Verdict<'p> {
+    /// Not enough is known.
+    Open,
+    /// This rule allows it.
+    Allowed(&'p Rule),
+    /// It may not leave.
+    Refused(Why),
+}
+
+/// Why a connection does not get out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The policy says so.
+    Policy(Refusal),
+    /// Its far side could understand something else than we do.
+    Ambiguous(Protocol, Ambiguity),
+    /// It could be something else.
+    Unsure(Protocol),
+    /// Its name leads where no rule lets it.
+    Special(IpAddr, AddressClass),
+    /// Its name leads nowhere.
+    Lookup(LookupError),
+    /// Its place can't be reached.
+    Unreachable(io::ErrorKind),
+    /// The run has ended.
+    RunEnded,
+}
+
+impl Why {
+    /// The name of the reason, as it stands in events.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Policy(refusal) => refusal.name(),
+            Self::Ambiguous(..) => "ambiguous",
+            Self::Unsure(_) => "protocol-unsure",
+            Self::Special(..) => "special-address",
+            Self::Lookup(error) => error.name(),
+            Self::Unreachable(_) => "unreachable",
+            Self::RunEnded => "run-ended",
+        }
+    }
+
+    /// What was decided, or became of it.
+    pub(super) const fn decision(&self) -> Decision {
+        match self {
+            Self::Lookup(_) | Self::Unreachable(_) | Self::RunEnded => Decision::Failed,
+            _ => Decision::Refused,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(refusal) => refusal.fmt(f),
+            Self::Ambiguous(protocol, ambiguity) => {
+                write!(
+                    f,
+                    "it speaks {protocol}, and two readers could understand it differently: {ambiguity}"
+                )
+            }
+            Self::Unsure(protocol) => write!(f, "it looks like {protocol}, and could be something else"),
+            Self::Special(address, class) => {
+                write!(f, "the name leads to {address}, a {class} address, which a rule has to ask for")
+            }
+            Self::Lookup(error) => error.fmt(f),
+            Self::Unreachable(error) => write!(f, "cannot reach it: {error}"),
+            Self::RunEnded => f.write_str("the run has ended"),
+        }
+    }
+}
+
+/// Decides, by the rules that may allow it and by what was identified. `is_last`: no more will be known.
+pub(super) fn decide<'p>(candidates: &Candidates<'p>, identifier: &Identifier, is_last: bool) -> Verdict<'p> {
+    let anything = candidates.rules().find(|rule| rule.protocol() == Speech::Any);
+    let identity = match (identifier.state(), anything) {
+        (State::Identified(identity), _) => identity,
+        // Where anything may be spoken, nobody has to wait until it is known.
+        (State::Undecided(_), Some(rule)) => return Verdict::Allowed(rule),
+        (State::Undecided(_), None) => return Verdict::Open,
+    };
+    let could_change = !is_last && (identifier.wants(Side::Client) || identifier.wants(Side::Server));
+    if could_change && is_unfinished(identity) && anything.is_none() {
+        return Verdict::Open;
+    }
+    match candidates.decide(identity.protocol, claim(identity)) {
+        Err(refusal) => Verdict::Refused(Why::Policy(refusal)),
+        Ok(rule) if anything.is_some() => Verdict::Allowed(rule),
+        Ok(rule) => match unclear(identity) {
+            Some(why) => Verdict::Refused(why),
+            None => Verdict::Allowed(rule),
+        },
+    }
+}
+
+/// Whether what is known is known to be too little: a guess, or HTTP/2 before its first request.
+fn is_unfinished(identity: &Identity) -> bool {
+    let is_guess = identity.confidence == Confidence::Guess && identity.ambiguities.is_empty();
+    let has_no_request = identity.protocol == Protocol::Http2 && identity.details.http.is_none();
+    is_guess && identity.protocol != Protocol::Unknown || has_no_request
+}
+
+fn unclear(identity: &Identity) -> Option<Why> {
+    match identity.ambiguities.first() {
+        Some(ambiguity) => Some(Why::Ambiguous(identity.protocol, *ambiguity)),
+        None if !identity.is_clear() && identity.protocol != Protocol::Unknown => {
+            Some(Why::Unsure(identity.protocol))
+        }
+        None => None,
+    }
+}
+
+/// Whom it claims to be for.
+fn claim(identity: &Identity) -> Claim<'_> {
+    let asked = identity.asked_host().map(|host| std::str::from_utf8(host.as_bytes()).unwrap_or("\u{fffd}"));
+    match identity.protocol {
+        Protocol::Tls => Claim::ServerName { name: asked, is_hidden: identity.hides_host() },
+        Protocol::Http | Protocol::Http2 | Protocol::Websocket => Claim::Host(asked),
+        _ => Claim::None,
+    }
+}
+
+/// Whether a server that speaks this may speak first, so that it has to be reached before anything is known.
+pub(super) fn server_may_begin(speech: Speech) -> bool {
+    match speech {
+        Speech::Any => true,
+        Speech::Only(protocol) => matches!(
+            protocol,
+            Protocol::Ssh
+                | Protocol::Smtp
+                | Protocol::Ftp
+                | Protocol::Irc
+                | Protocol::Mysql
+                | Protocol::Vnc
+                | Protocol::Unknown
+        ),
+    }
+}
