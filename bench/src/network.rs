@@ -91,12 +91,12 @@ fn build(folder: &Path) -> Result<std::path::PathBuf, Failure> {
 /// A sandbox whose policy lets it reach the server, and speak HTTP there.
 fn start(site: &Site, port: u16) -> Result<Sandbox, Failure> {
     let source = format!(
-        "version: 1\nlimits: {{ open_files: 32768 }}\nnetwork:\n  allow: [{{ host: {NAME}, ports: [{port}], protocol: http }}]\n  \
+        "version: 1\nlimits: {{ open_files: 12000 }}\nnetwork:\n  allow: [{{ host: {NAME}, ports: [{port}], protocol: http }}]\n  \
          hosts: {{ {NAME}: 127.0.0.1 }}\n  limits: {{ connections: 20000, new_per_second: 100000, bytes_out: 64GiB }}\n"
     );
     let wrong = |error: policy::PolicyError| cannot("read the policy")(Error::other(error.to_string()));
     let policy = Policy::parse(&source, "bench").map_err(wrong)?;
-    let gateway = gateway::Provider::new(policy.network()).map_err(cannot("set up a gateway"))?;
+    let gateway = gateway::Gateway::new(policy.network()).map_err(cannot("set up a gateway"))?;
     let setup = Setup { policy, gateway: Some(Arc::new(gateway)), ..site.setup.clone() };
     Ok(Sandbox::start(&site.supervisor, &setup, recorder())?)
 }
@@ -171,7 +171,7 @@ fn figure(said: &str, measure: &Measure) -> Result<f64, Failure> {
 fn hold(sandbox: &Sandbox, wire: &Path, port: u16, table: &mut Table) -> Result<(), Failure> {
     let before = resident()?;
     let arguments = ["hold".to_owned(), HELD.to_string()];
-    let mut call = sandbox.call(client(wire, port, &arguments).stdin(Stdio::Piped))?;
+    let mut call = sandbox.call(client(wire, port, &arguments).stdin(Stdio::Pipe))?;
     let mut said = [0; 5];
     let held = call.stdout.as_mut().is_some_and(|stdout| stdout.read_exact(&mut said).is_ok());
     let grown = resident()?.saturating_sub(before);
@@ -209,7 +209,9 @@ fn share(site: &Site, wire: &Path, port: u16, table: &mut Table) -> Result<(), F
         let failed = || cannot("wait for a thread")(Error::other("it panicked"));
         threads.into_iter().map(|thread| thread.join().map_err(|_| failed())?).collect()
     });
-    sandboxes.into_iter().for_each(|sandbox| drop(sandbox.end()));
+    for sandbox in sandboxes {
+        sandbox.end();
+    }
     let mut samples = Samples::default();
     times?.into_iter().for_each(|seconds| samples.push_number(seconds * 1e6));
     let (first, last) = (samples.quantile(0.0), samples.quantile(1.0));
