@@ -27,28 +27,44 @@ pub trait Gateway: Debug + Send + Sync {
 /// What a gateway does for one sandbox. All of it is asked by the supervisor's one waiting thread: nothing may wait.
 /// Dropped when the last process of the sandbox is gone, and before the witness is told so.
 pub trait Gate: Debug + Send + Sync {
-    /// Whether a connection may come to the gateway: the address of the listener that its socket is to be connected to.
-    /// It arrives there from [`Connection::source`], or is [withdrawn](Gate::withdraw).
+    /// Whether a connection may come to the gateway, and how. It is made at once, and then either
+    /// [expected](Gate::expect) or [withdrawn](Gate::withdraw); it may reach the listener before either.
     ///
     /// # Errors
     /// What its process gets instead. The gate has recorded it.
-    fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno>;
+    fn admit(&self, wanted: Wanted) -> Result<Admission, Errno>;
 
-    /// The connection from this source will not come.
-    fn withdraw(&self, source: SocketAddr);
+    /// The connection was made, and comes from this address.
+    ///
+    /// # Errors
+    /// What its process gets: the connection is taken back.
+    fn expect(&self, ticket: Ticket, source: SocketAddr) -> Result<(), Errno>;
 
-    /// A process talks to the resolver, from [`Connection::source`].
-    fn ask(&self, question: Connection, transport: Transport);
+    /// The connection could not be made.
+    fn withdraw(&self, ticket: Ticket);
 
-    /// A process has a datagram socket at [`Connection::source`] that may send to an address of a name.
-    fn watch(&self, datagrams: Connection);
+    /// A process talks to the resolver from this address.
+    fn ask(&self, source: SocketAddr, wanted: Wanted, transport: Transport);
+
+    /// A process has a datagram socket with this address that may send to the address of a name.
+    fn watch(&self, source: SocketAddr, wanted: Wanted);
 }
 
-/// A socket that wants to get somewhere, and whose it is.
+/// The number of a connection between its admission and the moment that its source is known.
+pub type Ticket = u64;
+
+/// A connection that may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The listener that it has to be made to.
+    pub listener: SocketAddr,
+    /// What it is called until its source is known.
+    pub ticket: Ticket,
+}
+
+/// Where a process wants to get, and whose it is.
 #[derive(Clone, Debug)]
-pub struct Connection {
-    /// Its own address.
-    pub source: SocketAddr,
+pub struct Wanted {
     /// Where it wants to. An IPv4 address is one, however it was written.
     pub destination: SocketAddr,
     /// The call that it belongs to.
@@ -69,7 +85,7 @@ pub enum Transport {
 /// Sockets on the loopback of a sandbox's network, none of which waits. There may be none of IPv6.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// Take the connections that were admitted.
+    /// Take the connections that were admitted; of each family at most one.
     pub listeners: Vec<TcpListener>,
     /// Take questions for names at port 53.
     pub resolver_datagrams: Vec<UdpSocket>,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use sandbox::gate::{Connection, Gate, Gateway, Sockets, Transport};
+use sandbox::gate::{Admission, Gate, Gateway, Sockets, Ticket, Transport, Wanted};
 use sandbox::image::Image;
 use sandbox::{Sandbox, Setup, StartError, Witness, Workspace};
 use support::{Collector, Stage, canonical_tempdir, policy, supervisor};
@@ -25,16 +25,17 @@ use support::{Collector, Stage, canonical_tempdir, policy, supervisor};
 /// What the gateway was told.
 #[derive(Debug, Default)]
 struct Told {
-    expected: HashMap<SocketAddr, Connection>,
-    withdrawn: Vec<SocketAddr>,
-    asked: Vec<(Connection, Transport)>,
-    watched: Vec<Connection>,
+    admitted: HashMap<Ticket, Wanted>,
+    expected: HashMap<SocketAddr, Wanted>,
+    asked: Vec<(SocketAddr, Wanted, Transport)>,
+    watched: Vec<(SocketAddr, Wanted)>,
     /// Came to a listener without having been admitted.
     strangers: Vec<SocketAddr>,
-    /// Admitted from an address from which one is expected that has not come.
+    /// Expected from an address from which another one is that has not come.
     doubled: Vec<SocketAddr>,
     packets: Vec<Vec<u8>>,
     questions: Vec<(SocketAddr, Vec<u8>)>,
+    tickets: Ticket,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -78,12 +79,18 @@ impl Script {
 
     fn take(&self, listener: &TcpListener) {
         while let Ok((mut stream, source)) = listener.accept() {
+            // It may be here before it is told where it comes from.
+            let under_way =
+                || self.told(|told| !told.admitted.is_empty() && !told.expected.contains_key(&source));
+            while under_way() {
+                std::thread::yield_now();
+            }
             let expected = self.told(|told| told.expected.remove(&source));
-            let Some(connection) = expected else {
+            let Some(wanted) = expected else {
                 self.told(|told| told.strangers.push(source));
                 continue;
             };
-            let _ = writeln!(stream, "{} {}", connection.destination, connection.cause.call.number());
+            let _ = writeln!(stream, "{} {}", wanted.destination, wanted.cause.call.number());
         }
     }
 
@@ -103,33 +110,40 @@ impl Script {
 }
 
 impl Gate for Door {
-    fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno> {
-        if connection.destination.port() == 666 {
+    fn admit(&self, wanted: Wanted) -> Result<Admission, Errno> {
+        let destination = wanted.destination;
+        if destination.port() == 666 {
             return Err(Errno::CONNREFUSED);
         }
-        let source = connection.source;
+        let ticket = self.told.told(|told| {
+            told.tickets += 1;
+            told.admitted.insert(told.tickets, wanted);
+            told.tickets
+        });
+        let listener = self.listeners.iter().find(|listener| listener.is_ipv4() == destination.is_ipv4());
+        Ok(Admission { listener: *listener.unwrap(), ticket })
+    }
+
+    fn expect(&self, ticket: Ticket, source: SocketAddr) -> Result<(), Errno> {
         self.told.told(|told| {
-            if told.expected.insert(source, connection).is_some() {
+            let wanted = told.admitted.remove(&ticket).unwrap();
+            if told.expected.insert(source, wanted).is_some() {
                 told.doubled.push(source);
             }
         });
-        let listener = self.listeners.iter().find(|listener| listener.is_ipv4() == source.is_ipv4());
-        listener.copied().ok_or(Errno::NETUNREACH)
+        Ok(())
     }
 
-    fn withdraw(&self, source: SocketAddr) {
-        self.told.told(|told| {
-            told.expected.remove(&source);
-            told.withdrawn.push(source);
-        });
+    fn withdraw(&self, ticket: Ticket) {
+        self.told.told(|told| told.admitted.remove(&ticket));
     }
 
-    fn ask(&self, question: Connection, transport: Transport) {
-        self.told.told(|told| told.asked.push((question, transport)));
+    fn ask(&self, source: SocketAddr, wanted: Wanted, transport: Transport) {
+        self.told.told(|told| told.asked.push((source, wanted, transport)));
     }
 
-    fn watch(&self, datagrams: Connection) {
-        self.told.told(|told| told.watched.push(datagrams));
+    fn watch(&self, source: SocketAddr, wanted: Wanted) {
+        self.told.told(|told| told.watched.push((source, wanted)));
     }
 }
 
@@ -176,7 +190,7 @@ fn every_way_to_connect_comes_to_the_gateway_and_under_its_call() {
     script.told(|told| {
         assert_eq!(told.strangers, []);
         assert_eq!(told.doubled, []);
-        assert!(told.expected.is_empty(), "{:#?}", told.expected);
+        assert!(told.expected.is_empty() && told.admitted.is_empty(), "{told:#?}");
     });
 }
 
@@ -194,7 +208,7 @@ fn a_refusal_of_the_gateway_is_the_answer_to_connect() {
     assert_eq!(ran.said("refused"), "ECONNREFUSED");
     assert_eq!((ran.said("then"), ran.said("read")), ("open", "198.18.0.5:443"), "the socket is still good");
     assert_eq!(ran.said("again"), "EISCONN");
-    script.told(|told| assert!(told.expected.is_empty(), "{told:#?}"));
+    script.told(|told| assert!(told.expected.is_empty() && told.admitted.is_empty(), "{told:#?}"));
 }
 
 #[test]
@@ -219,9 +233,8 @@ fn a_question_to_the_resolver_has_an_asker() {
     script.told(|told| {
         assert_eq!(told.questions.len(), ways, "{told:#?}");
         for (source, question) in &told.questions {
-            let asker =
-                told.asked.iter().find(|(asked, kind)| asked.source == *source && *kind == Transport::Udp);
-            let (asker, _) = asker.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(question)));
+            let asker = told.asked.iter().find(|(from, _, kind)| from == source && *kind == Transport::Udp);
+            let (_, asker, _) = asker.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(question)));
             assert_eq!(asker.cause.call.number(), ran.call);
         }
     });

@@ -22,8 +22,10 @@ use super::verdict::{Verdict, Why, decide, server_may_begin};
 use crate::flow::Flow;
 use crate::identify::{Identifier, Side};
 
-/// How long it may take, drop by drop, until it is known what is spoken.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How much longer than silence it may take, drop by drop, until it is known what is spoken.
+const DROPS: u32 = 10;
+/// How long a client may take to read what a server greets it with.
+const GREETED: Duration = Duration::from_secs(10);
 /// Bytes of a side that are held back at most: what is longer is known, or known to be unknown.
 const HELD: usize = 64 * 1024;
 /// How long a refused client may take to read why.
@@ -144,6 +146,7 @@ impl Conversation {
     /// Listens until it is known what is spoken, or known that it won't be.
     async fn identify(&mut self, server: Option<&TcpStream>) -> Result<(), Why> {
         let (mut client_ended, mut server_ended) = (false, server.is_none());
+        let listening = Instant::now();
         loop {
             let network = self.register().network();
             match self.verdict(&self.candidates(&network)?) {
@@ -151,8 +154,8 @@ impl Conversation {
                 Verdict::Refused(why) => return Err(why),
                 Verdict::Open => {}
             }
-            let silent = self.seen.borrow().last + network.limits().unknown_wait();
-            let until = silent.min(self.begun + LONGEST);
+            let wait = network.limits().unknown_wait();
+            let until = (self.seen.borrow().last + wait).min(listening + wait * DROPS);
             tokio::select! {
                 biased;
                 changed = self.state.changed() => {
@@ -213,7 +216,7 @@ impl Conversation {
     async fn flush_greeting(&mut self) -> Result<(), Why> {
         let greeting = std::mem::take(&mut self.greeting);
         // A client that reads nothing can't hold us for ever; one that is gone is noticed when it is read from.
-        let _ = timeout(LONGEST, write_all(&self.client, &greeting)).await;
+        let _ = timeout(GREETED, write_all(&self.client, &greeting)).await;
         Ok(())
     }
 

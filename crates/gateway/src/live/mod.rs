@@ -35,7 +35,7 @@ use policy::network::Network;
 use policy::{Policy, PolicyError};
 use rustix::io::Errno;
 use sandbox::Witness;
-use sandbox::gate::{Connection, Gate, Sockets, Transport};
+use sandbox::gate::{Admission, Gate, Sockets, Ticket, Transport, Wanted};
 
 use crate::names::lookup::Sources;
 use register::Register;
@@ -113,20 +113,24 @@ struct Door {
 }
 
 impl Gate for Door {
-    fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno> {
-        self.register.admit(connection)
+    fn admit(&self, wanted: Wanted) -> Result<Admission, Errno> {
+        self.register.admit(wanted)
     }
 
-    fn withdraw(&self, source: SocketAddr) {
-        self.register.withdraw(source);
+    fn expect(&self, ticket: Ticket, source: SocketAddr) -> Result<(), Errno> {
+        self.register.expect(ticket, source)
     }
 
-    fn ask(&self, question: Connection, transport: Transport) {
-        self.register.ask(question, transport);
+    fn withdraw(&self, ticket: Ticket) {
+        self.register.withdraw(ticket);
     }
 
-    fn watch(&self, datagrams: Connection) {
-        self.register.watch(datagrams);
+    fn ask(&self, source: SocketAddr, wanted: Wanted, transport: Transport) {
+        self.register.ask(source, wanted, transport);
+    }
+
+    fn watch(&self, source: SocketAddr, wanted: Wanted) {
+        self.register.watch(source, wanted);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who is expected: what the supervisor's thread and the gateway's share.
 //!
-//! A connection is told apart by the address that it comes from, and there is never more than one note of an address: a
-//! second one is refused until the first has come or is withdrawn. So no connection is ever booked to another's note.
-//! Everything here is bounded, whatever an agent does, and nothing waits.
+//! A connection is told apart by the address that it comes from. It is admitted before that is known, and may be there before
+//! it is told; so one that nobody expects is only a stranger where none is under way. There is never more than one note of an
+//! address: a second one is refused until the first has come, so that no connection is booked to another's note. Everything
+//! here is bounded, whatever an agent does, and nothing waits.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,8 +16,8 @@ use event::{Cause, Observation, Process};
 use policy::network::{Destination, Network, Refusal};
 use rustix::io::Errno;
 use sandbox::Witness;
-use sandbox::gate::{Connection, Transport};
-use tokio::sync::watch;
+use sandbox::gate::{Admission, Ticket, Transport, Wanted};
+use tokio::sync::{Notify, watch};
 
 use super::lock;
 use super::recent::Recent;
@@ -77,12 +78,16 @@ pub(super) struct Register {
     network: Mutex<Arc<Network>>,
     state: watch::Sender<State>,
     notes: Mutex<Notes>,
+    /// Told when one more is expected, or none is under way.
+    news: Notify,
     open: Arc<AtomicU64>,
     /// Bytes that left, of all flows together.
     sent: AtomicU64,
 }
 
 struct Notes {
+    /// Admitted, and under way from an address that isn't known yet.
+    admitted: HashMap<Ticket, Expected>,
     expected: HashMap<SocketAddr, Expected>,
     flows: u64,
     rate: Rate,
@@ -102,6 +107,7 @@ impl std::fmt::Debug for Register {
 impl Register {
     pub(super) fn new(listeners: Vec<SocketAddr>, network: Arc<Network>, witness: Arc<dyn Witness>) -> Self {
         let notes = Notes {
+            admitted: HashMap::new(),
             expected: HashMap::new(),
             flows: 0,
             rate: Rate::default(),
@@ -117,6 +123,7 @@ impl Register {
             network: Mutex::new(network),
             state: watch::Sender::default(),
             notes: Mutex::new(notes),
+            news: Notify::new(),
             open: Arc::default(),
             sent: AtomicU64::new(0),
         }
@@ -186,19 +193,16 @@ impl Register {
 
     // Connections.
 
-    pub(super) fn admit(&self, connection: Connection) -> Result<SocketAddr, Errno> {
-        let Connection { source, destination, cause, process } = connection;
+    pub(super) fn admit(&self, wanted: Wanted) -> Result<Admission, Errno> {
+        let Wanted { destination, cause, process } = wanted;
         let who = Arc::new(Who { cause, process });
-        let is_same_family = |listener: &&SocketAddr| listener.is_ipv4() == source.is_ipv4();
+        let is_same_family = |listener: &&SocketAddr| listener.is_ipv4() == destination.is_ipv4();
         let listener = *self.listeners.iter().find(is_same_family).ok_or(Errno::NETUNREACH)?;
         let network = self.network();
         let mut notes = lock(&self.notes);
-        if notes.expected.contains_key(&source) {
-            return Err(Errno::ADDRINUSE);
-        }
         notes.flows += 1;
         let (flow, port) = (notes.flows, destination.port());
-        let wanted = wanted(notes.resolver.pool(), destination);
+        let wanted = meant(notes.resolver.pool(), destination);
         if let Err(refusal) = wanted.clone().and_then(|wanted| network.candidates(&wanted, port).map(drop)) {
             let omitted = notes.refusals.take(Instant::now());
             drop(notes);
@@ -224,8 +228,21 @@ impl Register {
         };
         let destination = wanted.map_err(|_| Errno::CONNREFUSED)?;
         let expected = Expected { flow, who, destination, port, since: Instant::now(), _place: place };
-        notes.expected.insert(source, expected);
-        Ok(listener)
+        notes.admitted.insert(flow, expected);
+        Ok(Admission { listener, ticket: flow })
+    }
+
+    /// A connection that was admitted comes from this address.
+    pub(super) fn expect(&self, ticket: Ticket, source: SocketAddr) -> Result<(), Errno> {
+        let mut notes = lock(&self.notes);
+        let expected = notes.admitted.remove(&ticket).ok_or(Errno::CONNREFUSED)?;
+        let is_free = !notes.expected.contains_key(&source);
+        if is_free {
+            notes.expected.insert(source, expected);
+        }
+        drop(notes);
+        self.news.notify_waiters();
+        if is_free { Ok(()) } else { Err(Errno::ADDRINUSE) }
     }
 
     fn place(&self, most: u32) -> Option<Place> {
@@ -236,13 +253,30 @@ impl Register {
         })
     }
 
-    pub(super) fn withdraw(&self, source: SocketAddr) {
-        lock(&self.notes).expected.remove(&source);
+    pub(super) fn withdraw(&self, ticket: Ticket) {
+        lock(&self.notes).admitted.remove(&ticket);
+        self.news.notify_waiters();
     }
 
-    /// The connection from this address has come.
-    pub(super) fn take(&self, source: SocketAddr) -> Option<Expected> {
-        lock(&self.notes).expected.remove(&source)
+    /// A connection has come from this address: what is expected of it, once that is known. None of a stranger.
+    pub(super) async fn take(&self, source: SocketAddr) -> Option<Expected> {
+        let news = self.news.notified();
+        tokio::pin!(news);
+        loop {
+            // What is told from here on is not missed.
+            news.as_mut().enable();
+            {
+                let mut notes = lock(&self.notes);
+                if let Some(expected) = notes.expected.remove(&source) {
+                    return Some(expected);
+                }
+                if notes.admitted.is_empty() {
+                    return None;
+                }
+            }
+            news.as_mut().await;
+            news.set(self.news.notified());
+        }
     }
 
     /// Forgets connections that were admitted and did not come.
@@ -264,9 +298,9 @@ impl Register {
 
     // Names and datagrams.
 
-    pub(super) fn ask(&self, question: Connection, transport: Transport) {
-        let who = Arc::new(Who { cause: question.cause, process: question.process });
-        lock(&self.notes).askers.put((question.source, transport == Transport::Tcp), who);
+    pub(super) fn ask(&self, source: SocketAddr, wanted: Wanted, transport: Transport) {
+        let who = Arc::new(Who { cause: wanted.cause, process: wanted.process });
+        lock(&self.notes).askers.put((source, transport == Transport::Tcp), who);
     }
 
     /// Answers a question, and says whose it is.
@@ -284,9 +318,9 @@ impl Register {
         (answer, notes.askers.get(&(source, is_tcp)).cloned())
     }
 
-    pub(super) fn watch(&self, datagrams: Connection) {
-        let who = Arc::new(Who { cause: datagrams.cause, process: datagrams.process });
-        lock(&self.notes).watched.put(datagrams.source, (who, None));
+    pub(super) fn watch(&self, source: SocketAddr, wanted: Wanted) {
+        let who = Arc::new(Who { cause: wanted.cause, process: wanted.process });
+        lock(&self.notes).watched.put(source, (who, None));
     }
 
     /// Whose datagrams come from an address, if they are worth telling: those to one place are told once.
@@ -304,7 +338,7 @@ impl Register {
 }
 
 /// What an address stands for: a name, where it is one's.
-fn wanted(pool: &Pool, destination: SocketAddr) -> Result<Destination, Refusal> {
+fn meant(pool: &Pool, destination: SocketAddr) -> Result<Destination, Refusal> {
     let address = destination.ip();
     match pool.name(address) {
         Some(name) => Ok(Destination::Name(name.clone())),

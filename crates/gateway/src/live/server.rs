@@ -143,18 +143,19 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
             Some(_) = flows.join_next(), if !flows.is_empty() => {}
             accepted = next(&shared, &listener) => {
                 if let Some((stream, source)) = accepted {
-                    match shared.register.take(source) {
-                        Some(expected) => {
-                            let conversation = Conversation::new(Rc::clone(&shared), stream, expected);
-                            flows.spawn_local(conversation.serve());
-                        }
-                        None => stranger(&shared, &stream, source),
-                    }
+                    flows.spawn_local(receive(Rc::clone(&shared), stream, source));
                 }
             }
         }
     }
     while flows.join_next().await.is_some() {}
+}
+
+async fn receive(shared: Rc<Shared>, stream: TcpStream, source: SocketAddr) {
+    match shared.register.take(source).await {
+        Some(expected) => Conversation::new(Rc::clone(&shared), stream, expected).serve().await,
+        None => stranger(&shared, &stream, source),
+    }
 }
 
 /// The next connection. While nobody can take down what becomes of it, or there are no descriptors, it waits.

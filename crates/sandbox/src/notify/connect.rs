@@ -49,14 +49,19 @@ pub(super) fn decide(tracee: &Tracee<'_>, scene: &Scene<'_>) -> Decision {
 
 /// The sandbox's own loopback. Connections to the gateway's listener there are made by us alone.
 fn own(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: OwnedFd, address: &Address) -> Decision {
-    let destination = address.socket_address();
-    if let (Some(exit), Some(destination)) = (scene.network, destination) {
-        if exit.network.is_listener(destination) {
-            return refuse(Some(&socket), address, Errno::CONNREFUSED);
-        }
-        departure::ask(tracee, scene, &socket, destination);
+    let (Some(exit), Some(destination)) = (scene.network, address.socket_address()) else {
+        return connected(socket, address.as_bytes(), None);
+    };
+    if exit.network.is_listener(destination) {
+        return refuse(Some(&socket), address, Errno::CONNREFUSED);
     }
-    connected(socket, address.as_bytes(), None)
+    let copy = socket.try_clone();
+    let decision = connected(socket, address.as_bytes(), None);
+    // The task goes on when it is answered: it has asked nothing yet.
+    if let Ok(copy) = copy {
+        departure::ask(tracee, scene, &copy, destination);
+    }
+    decision
 }
 
 fn refuse(socket: Option<&OwnedFd>, address: &Address, errno: Errno) -> Decision {

@@ -1,17 +1,17 @@
 //! Connections that are to leave the sandbox, where it has a gateway: asked about, and made to the gateway's listener.
 //!
-//! The gateway knows a connection by the address that it comes from. So the socket gets one before it is asked about, of
-//! our choosing where the task chose none, and a connection that the gateway expects is made at once, by us. Nobody else can
-//! come from that address in between: [`super::connect`] refuses all other ways to the listener, and connections that
-//! are made later than asked for (TCP Fast Open) don't exist inside.
+//! The gateway knows a connection by the address that it comes from, which the kernel chooses when it is made. Between then
+//! and the moment that the gateway is told, nobody else can come from there: the address is taken as long as we hold the
+//! socket, [`super::connect`] refuses all other ways to the listener, and connections that are made later than asked
+//! for (TCP Fast Open) don't exist inside.
 //!
 //! Datagrams don't leave. A datagram socket may be connected to the address of a name, since that is how resolvers
 //! find out which address is best (RFC 6724); what is then sent is seen by the tripwire and comes back as refused.
 
 use super::address::Address;
 use super::connect::connected;
-use super::{Decision, Outcome, Scene, Tracee, describe};
-use crate::gate::{self, Connection, Network, Transport};
+use super::{Decision, Outcome, Scene, Tracee, WayOut, describe};
+use crate::gate::{self, Network, Transport, Wanted};
 use crate::sys::{self, seccomp::Answer};
 use policy::network::{SYNTHETIC_V4, SYNTHETIC_V6};
 use rustix::fd::{AsFd, OwnedFd};
@@ -29,24 +29,19 @@ pub(super) fn decide(
     let (Some(network), Some(destination)) = (scene.network, address.socket_address()) else {
         return Err(socket);
     };
-    let whose = |source| Connection {
-        source,
-        destination,
-        cause: network.cause.clone(),
-        process: describe(tracee.task()),
-    };
+    let wanted = wanted(tracee, network, destination);
     match Kind::of(&socket) {
         Some(Kind::Stream(family)) if family == address.family() => {
-            Ok(depart(network.network, socket, destination, whose))
+            Ok(depart(network.network, socket, wanted))
         }
         Some(Kind::Datagram) if is_of_a_name(destination.ip()) => {
-            Ok(watch(network.network, socket, address, whose))
+            Ok(watch(network.network, socket, address, wanted))
         }
         _ => Err(socket),
     }
 }
 
-/// Tells the gate who talks to the resolver, if that is where `destination` is.
+/// Tells the gate who talks to the resolver, if that is where `destination` is, from a socket that has an address.
 pub(super) fn ask(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: &OwnedFd, destination: SocketAddr) {
     let Some(network) = scene.network.filter(|_| gate::is_resolver(destination)) else { return };
     let transport = match Kind::of(socket) {
@@ -55,10 +50,19 @@ pub(super) fn ask(tracee: &Tracee<'_>, scene: &Scene<'_>, socket: &OwnedFd, dest
         None => return,
     };
     // Without an address of its own, its question is the run's.
-    if let Ok(source) = give_address(socket, destination.is_ipv6()) {
-        let (cause, process) = (network.cause.clone(), describe(tracee.task()));
-        network.network.gate.ask(Connection { source, destination, cause, process }, transport);
+    if let Some(source) = address_of(socket, destination.is_ipv6()) {
+        network.network.gate.ask(source, wanted(tracee, network, destination), transport);
     }
+}
+
+/// Gives a datagram socket the address now that it would get when it sends to the loopback.
+pub(super) fn give_address(socket: &OwnedFd, to_v6: bool) {
+    // One that has an address refuses another.
+    let _ = sys::socket::bind(socket.as_fd(), Address::of(loopback(to_v6), 0, is_v6(socket)).as_bytes());
+}
+
+fn wanted(tracee: &Tracee<'_>, network: WayOut<'_>, destination: SocketAddr) -> Wanted {
+    Wanted { destination, cause: network.cause.clone(), process: describe(tracee.task()) }
 }
 
 /// What a socket of the Internet families is for.
@@ -90,47 +94,47 @@ fn is_of_a_name(address: IpAddr) -> bool {
     }
 }
 
-fn depart(
-    network: &Network,
-    socket: OwnedFd,
-    destination: SocketAddr,
-    whose: impl FnOnce(SocketAddr) -> Connection,
-) -> Decision {
-    let is_v6 = is_v6(&socket);
+fn depart(network: &Network, socket: OwnedFd, wanted: Wanted) -> Decision {
+    let (is_v6, to_v6) = (is_v6(&socket), wanted.destination.is_ipv6());
     // One that is under way or made already: to ask again is how programs find out, and the kernel answers. Should it
     // be over by now, nobody listens at port 0.
     if !sys::socket::is_closed(socket.as_fd()) {
-        let nowhere = Address::of(loopback(destination.is_ipv6()), 0, is_v6);
+        let nowhere = Address::of(loopback(to_v6), 0, is_v6);
         return connected(socket, nowhere.as_bytes(), None);
     }
-    let source = match give_address(&socket, destination.is_ipv6()) {
-        Ok(source) => source,
+    // To a socket for IPv6 alone, no IPv4 address leads anywhere.
+    let Ok(copy) = socket.try_clone() else { return Decision::answer(Answer::Fail(Errno::NOBUFS)) };
+    let admission = match network.gate.admit(wanted) {
+        Ok(admission) => admission,
         Err(errno) => return Decision::answer(Answer::Fail(errno)),
     };
-    let listener = match network.gate.admit(whose(source)) {
-        Ok(listener) => listener,
-        Err(errno) => return Decision::answer(Answer::Fail(errno)),
-    };
-    let decision = connected(socket, Address::of(listener.ip(), listener.port(), is_v6).as_bytes(), None);
-    match decision.outcome {
-        Outcome::Now(Answer::Fail(errno)) if errno != Errno::INPROGRESS => network.gate.withdraw(source),
-        _ => {}
+    let listener = Address::of(admission.listener.ip(), admission.listener.port(), is_v6);
+    let decision = connected(socket, listener.as_bytes(), None);
+    let is_made =
+        !matches!(decision.outcome, Outcome::Now(Answer::Fail(errno)) if errno != Errno::INPROGRESS);
+    match address_of(&copy, to_v6).filter(|_| is_made) {
+        Some(source) => match network.gate.expect(admission.ticket, source) {
+            Ok(()) => decision,
+            Err(errno) => {
+                sys::socket::take_back(copy.as_fd());
+                Decision::answer(Answer::Fail(errno))
+            }
+        },
+        None => {
+            network.gate.withdraw(admission.ticket);
+            decision
+        }
     }
-    decision
 }
 
-fn watch(
-    network: &Network,
-    socket: OwnedFd,
-    address: &Address,
-    whose: impl FnOnce(SocketAddr) -> Connection,
-) -> Decision {
+fn watch(network: &Network, socket: OwnedFd, address: &Address, wanted: Wanted) -> Decision {
     let copy = socket.try_clone();
+    let to_v6 = wanted.destination.is_ipv6();
     let decision = connected(socket, address.as_bytes(), None);
     if let (Outcome::Now(Answer::Value(_)), Ok(Some(source))) =
-        (&decision.outcome, copy.map(|copy| address_of(&copy)))
+        (&decision.outcome, copy.map(|copy| address_of(&copy, to_v6)))
     {
-        network.gate.watch(whose(source));
+        network.gate.watch(source, wanted);
     }
     decision
 }
@@ -143,23 +147,10 @@ fn loopback(is_v6: bool) -> IpAddr {
     if is_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
 }
 
-/// The address of a socket, if it has a port.
-fn address_of(socket: &OwnedFd) -> Option<SocketAddr> {
+/// The address of a socket, if it has a port: as the loopback of that family sees it.
+fn address_of(socket: &OwnedFd, on_v6: bool) -> Option<SocketAddr> {
     let address = SocketAddr::try_from(rustix::net::getsockname(socket).ok()?).ok()?;
-    (address.port() != 0).then(|| SocketAddr::new(address.ip().to_canonical(), address.port()))
-}
-
-/// The address that a socket will have once it is connected to a loopback address of that family.
-fn give_address(socket: &OwnedFd, to_v6: bool) -> Result<SocketAddr, Errno> {
-    // A port that is only to be chosen when it is connected would be chosen too late.
-    sys::socket::choose_port_when_bound(socket.as_fd())?;
-    match sys::socket::bind(socket.as_fd(), Address::of(loopback(to_v6), 0, is_v6(socket)).as_bytes()) {
-        // It has one. Only now is what the kernel says its address: after a connection was taken back it names the old one.
-        Ok(()) | Err(Errno::INVAL) => {}
-        Err(errno) => return Err(errno),
-    }
-    // IPv6 alone, and to an IPv4 address.
-    let address = address_of(socket).ok_or(Errno::NETUNREACH)?;
-    let ip = if address.ip().is_unspecified() { loopback(to_v6) } else { address.ip() };
-    Ok(SocketAddr::new(ip, address.port()))
+    let ip = address.ip().to_canonical();
+    let ip = if ip.is_unspecified() { loopback(on_v6) } else { ip };
+    (address.port() != 0).then(|| SocketAddr::new(ip, address.port()))
 }

@@ -90,6 +90,7 @@ impl Message<'_> {
             && gate::is_resolver(destination)
             && let Some(socket) = self.socket()
         {
+            departure::give_address(&socket, destination.is_ipv6());
             departure::ask(self.tracee, self.scene, &socket, destination);
         }
     }

@@ -51,15 +51,9 @@ pub(crate) fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> 
     check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) }.into()).map(drop)
 }
 
-/// Takes back that a port is only chosen when the socket is connected (`IP_BIND_ADDRESS_NO_PORT`).
-pub(crate) fn choose_port_when_bound(socket: BorrowedFd<'_>) -> Result<(), Errno> {
-    const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
-    let off: libc::c_int = 0;
-    let length = size_of_val(&off) as libc::socklen_t;
-    let value = (&raw const off).cast();
-    let (level, name) = (libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
-    // SAFETY: the kernel reads a number of this length, which outlives the call.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, length) }.into()).map(drop)
+/// Takes a connection back (connect(2), `AF_UNSPEC`): a socket that was never connected stays as it is.
+pub(crate) fn take_back(socket: BorrowedFd<'_>) {
+    let _ = connect(socket, &[0; 16]);
 }
 
 /// Whether a TCP socket is neither connected nor about to be, nor listens.
