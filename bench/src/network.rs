@@ -18,7 +18,6 @@ use std::io::{Error, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 /// How often each thing is measured, and how much of it is done each time.
 const ROUNDS: usize = 5;
@@ -27,9 +26,10 @@ const TRIPS: u64 = 4000;
 const CONNECTIONS: u64 = 10_000;
 const AT_ONCE: u64 = 16;
 const REACHED: u64 = 2000;
-const HELD: u64 = 10_000;
+/// Of as many flows as are asked for, those that the host's limit on open files (20,000 on many) has room for: two each.
+const HELD: u64 = 9_500;
 const SANDBOXES: usize = 50;
-const SHARE: u64 = 40_000_000;
+const SHARE: u64 = 100_000_000;
 
 /// The server's name, inside.
 const NAME: &str = "server.example.test";
@@ -180,10 +180,11 @@ fn hold(sandbox: &Sandbox, wire: &Path, port: u16, table: &mut Table) -> Result<
     }
     call.wait();
     if held {
-        let row = Row::single("10,000 flows at once: memory", "aurelian", Unit::Kilobytes, grown as f64);
-        table.add(row.target("≤ 100 MB", grown <= 100_000));
+        let row =
+            Row::single(format!("{HELD} flows at once: memory"), "aurelian", Unit::Kilobytes, grown as f64);
+        table.add(row.target("≤ 10 kB each", grown <= HELD * 10));
     } else {
-        table.missing("10,000 flows at once: they could not be opened");
+        table.missing(format!("{HELD} flows at once: they could not be opened"));
     }
     Ok(())
 }
@@ -195,15 +196,15 @@ fn resident() -> Result<u64, Failure> {
     Ok(line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0))
 }
 
-/// Sandboxes that all fetch as much at the same time: how much longer than the first takes the last?
+/// Sandboxes that all fetch as much at the same time: how much faster than the slowest is the fastest?
 fn share(site: &Site, wire: &Path, port: u16, table: &mut Table) -> Result<(), Failure> {
     let sandboxes: Vec<_> = (0..SANDBOXES).map(|_| start(site, port)).collect::<Result<_, _>>()?;
     let arguments = ["get".to_owned(), SHARE.to_string()];
-    let begun = Instant::now();
-    let times: Result<Vec<f64>, Failure> = thread::scope(|scope| {
+    let rates: Result<Vec<f64>, Failure> = thread::scope(|scope| {
         let fetch = |sandbox| {
             let arguments = &arguments;
-            scope.spawn(move || inside(sandbox, wire, port, arguments).map(|_| begun.elapsed().as_secs_f64()))
+            scope
+                .spawn(move || inside(sandbox, wire, port, arguments).and_then(|said| figure(&said, &STREAM)))
         };
         let threads: Vec<_> = sandboxes.iter().map(fetch).collect();
         let failed = || cannot("wait for a thread")(Error::other("it panicked"));
@@ -213,11 +214,11 @@ fn share(site: &Site, wire: &Path, port: u16, table: &mut Table) -> Result<(), F
         sandbox.end();
     }
     let mut samples = Samples::default();
-    times?.into_iter().for_each(|seconds| samples.push_number(seconds * 1e6));
-    let (first, last) = (samples.quantile(0.0), samples.quantile(1.0));
-    let what = format!("{SANDBOXES} sandboxes fetch 40 MB each at once: a sandbox");
-    let row = Row::new(what, "aurelian", Unit::Seconds, &samples);
-    table
-        .add(row.against("the first of them", first).target("the last ≤ 2 × the first", last <= 2.0 * first));
+    rates?.into_iter().for_each(|rate| samples.push_number(rate));
+    let (slowest, median) = (samples.quantile(0.0), samples.median());
+    let what = format!("{SANDBOXES} sandboxes fetch 100 MB each at once: one stream");
+    table.add(Row::new(what, "aurelian", Unit::MegabytesPerSecond, &samples));
+    let slow = Row::single("the slowest of them", "aurelian", Unit::MegabytesPerSecond, slowest);
+    table.add(slow.against("the median", median).target("≥ 0.5 × the median", slowest >= 0.5 * median));
     Ok(())
 }

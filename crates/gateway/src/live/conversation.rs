@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use event::fact::{Decision, FlowPhase, NetFlow, RuleRef, Spoken};
 use event::{Protocol, Text};
 use policy::network::{Candidates, Network};
+use sandbox::gate::Measures;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -26,8 +28,10 @@ use crate::identify::{Identifier, Side};
 const DROPS: u32 = 10;
 /// How long a client may take to read what a server greets it with.
 const GREETED: Duration = Duration::from_secs(10);
-/// Bytes of a side that are held back at most: what is longer is known, or known to be unknown.
+/// Bytes of a side that are held back at most: what is longer is known, or known to be unknown. And of all flows of a
+/// sandbox together: where they hold more, one that could say more is decided about by what it has said.
 const HELD: usize = 64 * 1024;
+const HELD_IN_ALL: usize = 32 << 20;
 /// How long a refused client may take to read why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -42,6 +46,8 @@ pub(super) struct Conversation {
     pub(super) held: Vec<u8>,
     /// What the server said and the client has not read yet.
     greeting: Vec<u8>,
+    /// How much of what all flows hold back was this one's.
+    counted: usize,
     begun: Instant,
     identified: Duration,
 }
@@ -93,6 +99,7 @@ impl Conversation {
             seen: RefCell::new(seen),
             held: Vec::new(),
             greeting: Vec::new(),
+            counted: 0,
             begun,
             identified: Duration::ZERO,
         }
@@ -193,12 +200,16 @@ impl Conversation {
             Some(server) => (server, &mut self.greeting),
             None => (&self.client, &mut self.held),
         };
-        let room = HELD.saturating_sub(into.len()).min(buffer.len());
+        let held = self.shared.held.get();
+        let room = HELD.saturating_sub(into.len()).min(HELD_IN_ALL.saturating_sub(held)).min(buffer.len());
         match stream.try_read(buffer.get_mut(..room).unwrap_or_default()) {
+            // Without room, nothing that it says could be held.
             Ok(0) => true,
             Ok(length) => {
                 let bytes = buffer.get(..length).unwrap_or_default();
                 into.extend_from_slice(bytes);
+                self.counted += length;
+                self.shared.held.set(held + length);
                 self.seen.borrow_mut().hear(&self.shared, side, bytes);
                 false
             }
@@ -290,7 +301,8 @@ impl Conversation {
         who.register.tell_of(Some(&self.expected.who), allowed);
         self.tell(&passage, FlowPhase::Opened, None);
         let held = std::mem::take(&mut self.held);
-        let ended = Relay::new(self, &passage).run(&held).await;
+        self.let_go();
+        let ended = Relay::new(self, &passage).run(held).await;
         if ended != Ended::Closed {
             reset(&self.client);
             reset(&passage.dialled.stream);
@@ -298,9 +310,17 @@ impl Conversation {
         self.tell(&passage, FlowPhase::Closed, Some(&ended));
     }
 
+    /// Holds nothing back any more.
+    fn let_go(&mut self) {
+        let held = self.shared.held.get();
+        self.shared.held.set(held.saturating_sub(std::mem::take(&mut self.counted)));
+    }
+
     pub(super) fn tell(&self, passage: &Passage, phase: FlowPhase, ended: Option<&Ended>) {
         let Dialled { remote, local, lookup, connect, stream } = &passage.dialled;
-        let measures = sandbox::gate::Measures::of(std::os::fd::AsFd::as_fd(stream));
+        // At its beginning there is nothing to measure yet.
+        let is_begun = phase != FlowPhase::Opened;
+        let measures = is_begun.then(|| Measures::of(stream.as_fd())).flatten();
         let fact = NetFlow {
             flow: self.expected.flow,
             phase,
@@ -319,6 +339,12 @@ impl Conversation {
             detail: ended.and_then(Ended::detail).map(Text::from),
         };
         self.register().tell_of(Some(&self.expected.who), fact);
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

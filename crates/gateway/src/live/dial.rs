@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::server::Shared;
 use super::verdict::Why;
@@ -131,6 +131,11 @@ async fn wait_for(lookup: &Lookup) -> io::Result<()> {
 }
 
 async fn connect(addresses: &[CheckedAddress], port: u16) -> Result<(TcpStream, SocketAddr), io::ErrorKind> {
+    if let [only] = addresses {
+        let only = SocketAddr::new(only.ip(), port);
+        let stream = timeout(LONGEST, TcpStream::connect(only)).await.map_err(|_| io::ErrorKind::TimedOut)?;
+        return stream.map(|stream| (stream, only)).map_err(|error| error.kind());
+    }
     let mut waiting = addresses.iter().map(|address| SocketAddr::new(address.ip(), port));
     let mut attempts = JoinSet::new();
     let mut last = io::ErrorKind::AddrNotAvailable;

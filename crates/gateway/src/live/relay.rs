@@ -79,9 +79,10 @@ impl<'a> Relay<'a> {
     }
 
     /// Relays until the end: first what was held back of the client's.
-    pub(super) async fn run(&self, held: &[u8]) -> Ended {
+    pub(super) async fn run(&self, held: Vec<u8>) -> Ended {
         let client = async {
-            self.forward(Side::Client, held).await?;
+            self.forward(Side::Client, &held).await?;
+            drop(held);
             self.pump(Side::Client).await
         };
         let both = async {
@@ -136,8 +137,10 @@ impl<'a> Relay<'a> {
             return Err(Why::Special(address, policy::network::AddressClass::of(address)));
         }
         match self.conversation.verdict(&candidates) {
+            Verdict::Allowed(_) => Ok(()),
             Verdict::Refused(why) => Err(why),
-            Verdict::Allowed(_) | Verdict::Open => Ok(()),
+            // It was known once: what can't be said any more of what it speaks is no reason to let it go on.
+            Verdict::Open => Err(Why::Unsure(event::Protocol::Unknown)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The thread of one sandbox's gateway: takes what comes to its sockets, and ends when the run does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) pipes: Pipes,
     /// For one read; what can't be written at once is copied.
     pub(super) buffer: RefCell<Vec<u8>>,
+    /// Bytes that are held back, of all flows together.
+    pub(super) held: Cell<usize>,
     /// The beginning of all times of flows.
     pub(super) epoch: Instant,
 }
@@ -79,6 +81,7 @@ impl Server {
                 lookups: Semaphore::new(LOOKUPS),
                 pipes: Pipes::default(),
                 buffer: RefCell::new(vec![0; BUFFER]),
+                held: Cell::new(0),
                 epoch: Instant::now(),
             });
             let mut loops = begin(&shared, sockets)?;
