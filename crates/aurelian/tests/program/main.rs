@@ -8,6 +8,7 @@ mod analyze;
 mod calls;
 mod desk;
 mod exit_codes;
+mod network;
 mod policy_test;
 mod record;
 mod signals;

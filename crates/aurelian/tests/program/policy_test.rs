@@ -112,19 +112,3 @@ fn wrong_options_are_no_answer() {
         assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
     }
 }
-
-#[test]
-fn a_run_does_not_pretend_to_have_a_network() {
-    let desk = Desk::new();
-    let file = desk.write("policy.yaml", POLICY);
-    let run = desk.run(&["--policy", file.to_str().unwrap(), "--", "touch", "started"]);
-    assert_eq!((run.code, run.stdout.as_str()), (125, ""), "{run:?}");
-    assert!(
-        run.stderr.contains("`network.allow` of the policy is not supported by this build yet"),
-        "{}",
-        run.stderr
-    );
-    assert!(!desk.path("ws/started").exists());
-    let check = Run::of(desk.command(&["policy", "check", file.to_str().unwrap()]).output().unwrap());
-    assert_eq!(check.code, 0, "{check:?}");
-}
