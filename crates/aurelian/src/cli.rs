@@ -69,6 +69,9 @@ pub(crate) struct RunOptions {
     /// Keep a copy of what was written outside the workspace in this folder, which must be new or empty
     #[arg(long, value_name = "DIR")]
     pub(crate) keep_scratch: Option<PathBuf>,
+    /// Write what the run sends and receives to this capture (pcapng), at most 1 GiB of it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
     /// End the run after this time, such as 90s or 1h30m; replaces limits.time of the policy
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,

@@ -44,10 +44,10 @@ pub(crate) fn run(options: RunOptions) -> Result<ExitCode, Failure> {
     let host = |what| move |source| Failure::Host { what, source };
     let signals = session::signals().map_err(host("handle signals"))?;
     let supervisor = Supervisor::new()?;
-    let request = Request::check(options, supervisor.host())?;
+    let run = RunId::new();
+    let request = Request::check(options, supervisor.host(), run)?;
     let writable = Writable::new(request.setup.workspace.host(), request.setup.policy.filesystem().write());
     let shelf = request.keep.as_deref().map(|path| Shelf::make(path, &writable)).transpose()?;
-    let run = RunId::new();
     let record = Record::open(request.events.as_deref(), request.state.as_deref(), run, &writable)?;
     let recorder = Recorder::new(run, Box::new(record.output)).map_err(host("start a thread"))?;
     let started = controls::run_started(&request.setup, &request.image, &supervisor, request.labels.clone());

@@ -13,4 +13,4 @@ pub mod identify;
 mod live;
 pub mod names;
 
-pub use live::Gateway;
+pub use live::{Capture, Gateway};

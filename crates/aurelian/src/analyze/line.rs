@@ -64,7 +64,7 @@ impl From<&FlowRecord> for Line {
             server: End::from(record.server),
             opening_seen: record.is_opening_seen,
             ended: ended(record.ending),
-            spoken: record.identity.as_ref().map_or_else(unknown, |identity| Spoken::from(identity)),
+            spoken: record.identity.as_ref().map_or_else(unknown, Spoken::from),
             shape: flow.into(),
             packets: both(record.packets),
             lost: lost.then(|| Both { client: record.lost[0].into(), server: record.lost[1].into() }),

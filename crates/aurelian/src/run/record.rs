@@ -33,8 +33,12 @@ pub(crate) enum RecordError {
         option: &'static str,
     },
     /// The host doesn't let us.
-    #[error("cannot keep the events in {path}; choose another place with --events or --state", path = path.display())]
+    #[error("cannot keep {what} in {path}; choose another place with {option}", path = path.display())]
     Unwritable {
+        /// What was to be kept.
+        what: &'static str,
+        /// What to change.
+        option: &'static str,
         /// Where.
         path: PathBuf,
         /// What the system answered.
@@ -101,12 +105,8 @@ impl Record {
         match events {
             Some(path) if path == Path::new("-") => Self::stdout(),
             Some(path) => {
-                writable.refuse(path, "the events", "--events")?;
-                let record = Self::file(path)?;
-                // A link that led nowhere until now leads to the file that was made.
-                let made = format!("/proc/self/fd/{}", record.output.as_raw_fd());
-                writable.refuse(&fs::read_link(made).unwrap_or_default(), "the events", "--events")?;
-                Ok(record)
+                let output = create(path, writable, EVENTS, "--events")?;
+                Ok(Self { output, path: Some(absolute(path)) })
             }
             None => Self::in_state(
                 &state.map_or_else(default_state, |state| Ok(state.to_owned()))?,
@@ -117,34 +117,47 @@ impl Record {
     }
 
     fn stdout() -> Result<Self, RecordError> {
-        let failed =
-            |errno: rustix::io::Errno| RecordError::Unwritable { path: "-".into(), source: errno.into() };
+        let failed = |errno: rustix::io::Errno| unwritable(Path::new("-"), EVENTS, "--events")(errno.into());
         let output = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3).map_err(failed)?;
         Ok(Self { output: output.into(), path: None })
     }
 
     fn in_state(state: &Path, run: RunId, writable: &Writable) -> Result<Self, RecordError> {
-        writable.refuse(state, "the events", "--state")?;
+        writable.refuse(state, EVENTS, "--state")?;
         let folder = state.join("runs").join(run.to_string());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|source| RecordError::Unwritable { path: folder.clone(), source })?;
-        Self::file(&folder.join("events.jsonl"))
+        made.map_err(unwritable(&folder, EVENTS, "--state"))?;
+        let path = folder.join("events.jsonl");
+        let output = create(&path, writable, EVENTS, "--state")?;
+        Ok(Self { output, path: Some(absolute(&path)) })
     }
+}
 
-    /// A file that exists is written anew: events are numbered from 1.
-    fn file(path: &Path) -> Result<Self, RecordError> {
-        let unwritable = |source| RecordError::Unwritable { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(OFlags::NOCTTY.bits() as i32);
-        let output = options.open(path).map_err(unwritable)?;
-        let path = std::path::absolute(path).map_err(unwritable)?;
-        Ok(Self { output, path: Some(path) })
-    }
+const EVENTS: &str = "the events";
+
+fn unwritable(path: &Path, what: &'static str, option: &'static str) -> impl Fn(io::Error) -> RecordError {
+    move |source| RecordError::Unwritable { what, option, path: path.to_owned(), source }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Opens a file for what is kept of a run, where the agent can't write it. One that exists is written anew.
+pub(crate) fn create(
+    path: &Path,
+    writable: &Writable,
+    what: &'static str,
+    option: &'static str,
+) -> Result<File, RecordError> {
+    writable.refuse(path, what, option)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlags::NOCTTY.bits() as i32);
+    let file = options.open(path).map_err(unwritable(path, what, option))?;
+    // A link that led nowhere until now leads to the file that was made.
+    let made = format!("/proc/self/fd/{}", file.as_raw_fd());
+    writable.refuse(&fs::read_link(made).unwrap_or_default(), what, option)?;
+    Ok(file)
 }
 
 /// The folder for what is kept between runs (XDG Base Directory Specification; FHS for root).

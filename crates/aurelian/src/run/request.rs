@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gateway::Gateway;
+use event::RunId;
+use gateway::{Capture, Gateway};
 use policy::Policy;
 use sandbox::host::Host;
 use sandbox::image::Image;
@@ -14,6 +15,7 @@ use sandbox::image::oci::{self, Cache, OciReference};
 use sandbox::{Setup, Workspace};
 
 use super::calls_file::{self, CallLine};
+use super::record::{self, Writable};
 use super::screen::Stream;
 use crate::cli::RunOptions;
 use crate::failure::Failure;
@@ -41,14 +43,16 @@ pub(crate) enum Work {
 }
 
 impl Request {
-    pub(crate) fn check(options: RunOptions, host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn check(options: RunOptions, host: &Host, run: RunId) -> Result<Self, Failure> {
         let policy = policy(&options)?;
         let work = match &options.calls {
             Some(file) => Work::Calls(calls_file::read(file)?),
             None => Work::Command(options.command),
         };
         let workspace = workspace(options.workspace.as_deref(), host)?;
-        let gateway = gateway(&policy)?;
+        let capture =
+            options.pcap.as_deref().map(|path| capture(path, run, &workspace, &policy)).transpose()?;
+        let gateway = gateway(&policy, capture)?;
         let setup = Setup { policy, workspace, image: image(&options.image)?, gateway };
         Ok(Self {
             setup,
@@ -90,13 +94,26 @@ fn policy(options: &RunOptions) -> Result<Policy, Failure> {
 }
 
 /// What gives the run a network, where the policy allows any. Without one, names don't exist and addresses lead nowhere.
-fn gateway(policy: &Policy) -> Result<Option<Arc<dyn sandbox::gate::Gateway>>, Failure> {
+fn gateway(
+    policy: &Policy,
+    capture: Option<Capture>,
+) -> Result<Option<Arc<dyn sandbox::gate::Gateway>>, Failure> {
     if policy.network().allow().is_empty() {
         return Ok(None);
     }
     let gateway = Gateway::new(policy.network())
         .map_err(|source| Failure::Host { what: "read how this host looks names up", source })?;
-    Ok(Some(Arc::new(gateway)))
+    Ok(Some(match capture {
+        Some(capture) => Arc::new(gateway.captured(capture)),
+        None => Arc::new(gateway),
+    }))
+}
+
+fn capture(path: &Path, run: RunId, workspace: &Workspace, policy: &Policy) -> Result<Capture, Failure> {
+    const MOST: u64 = 1 << 30;
+    let writable = Writable::new(workspace.host(), policy.filesystem().write());
+    let file = record::create(path, &writable, "the capture", "--pcap")?;
+    Capture::new(file, run, MOST).map_err(|source| Failure::Capture { file: path.to_owned(), source })
 }
 
 /// `DIR` or `DIR:PATH`. A folder whose own name has a colon is meant where there is one.

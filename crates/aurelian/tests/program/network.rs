@@ -118,3 +118,31 @@ fn what_the_policy_opens_is_open_and_the_rest_is_refused_and_booked() {
     }
     assert_eq!(events.last().unwrap().fact.kind(), "run.ended", "flows end before the run does");
 }
+
+#[test]
+fn what_a_run_sends_and_receives_can_be_captured() {
+    let desk = desk_or_skip!();
+    let (port, _) = server();
+    std::fs::write(desk.workspace().join("client.py"), CLIENT).unwrap();
+    let (policy, port) = (policy(&desk, port), port.to_string());
+    let said = "GET /word HTTP/1.0\\r\\nHost: web.example\\r\\n\\r\\n";
+    let client = ["--", "python3", "-B", "client.py", "web.example", &port, said];
+    let capture = desk.path("capture.pcapng");
+    let options = ["--policy", &policy, "--pcap", capture.to_str().unwrap()];
+    let run = desk.run(&[&options[..], &client].concat());
+    assert!(run.code == 0 && run.stdout.contains("hello"), "{run:?}");
+    let analyzed = desk.command(&["analyze", "--json", capture.to_str().unwrap()]).output().unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&analyzed.stdout).unwrap();
+    assert_eq!(
+        (&line["protocol"], &line["host"], &line["path"]),
+        (&"http".into(), &"web.example".into(), &"/word".into())
+    );
+    assert_eq!(line["bytes"]["client"], 41);
+    assert_eq!(line["ended"], "closed");
+    let bytes = std::fs::read(&capture).unwrap();
+    assert!(bytes.windows(8).any(|part| part == b", call 1"), "a comment names the call");
+    let within = desk.workspace().join("capture.pcapng");
+    let options = ["--policy", &policy, "--pcap", within.to_str().unwrap()];
+    let refused = desk.run(&[&options[..], &client].concat());
+    assert!(refused.code == 125 && refused.stderr.contains("cannot keep the capture"), "{refused:?}");
+}

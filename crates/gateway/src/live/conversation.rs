@@ -20,6 +20,7 @@ use super::relay::{Ended, Relay};
 use super::report;
 use super::resolver::write_all;
 use super::server::{Shared, reset};
+use super::tap::Tape;
 use super::verdict::{Verdict, Why, decide, server_may_begin};
 use crate::flow::Flow;
 use crate::identify::{Identifier, Side};
@@ -46,8 +47,11 @@ pub(super) struct Conversation {
     pub(super) held: Vec<u8>,
     /// What the server said and the client has not read yet.
     greeting: Vec<u8>,
+    /// All that it said until then, where that is captured.
+    greeted: Vec<u8>,
     /// How much of what all flows hold back was this one's.
     counted: usize,
+    tape: RefCell<Option<Tape>>,
     begun: Instant,
     identified: Duration,
 }
@@ -99,7 +103,9 @@ impl Conversation {
             seen: RefCell::new(seen),
             held: Vec::new(),
             greeting: Vec::new(),
+            greeted: Vec::new(),
             counted: 0,
+            tape: RefCell::new(None),
             begun,
             identified: Duration::ZERO,
         }
@@ -208,6 +214,9 @@ impl Conversation {
             Ok(length) => {
                 let bytes = buffer.get(..length).unwrap_or_default();
                 into.extend_from_slice(bytes);
+                if side == Side::Server && self.shared.capture.is_some() {
+                    self.greeted.extend_from_slice(bytes);
+                }
                 self.counted += length;
                 self.shared.held.set(held + length);
                 self.seen.borrow_mut().hear(&self.shared, side, bytes);
@@ -302,12 +311,52 @@ impl Conversation {
         self.tell(&passage, FlowPhase::Opened, None);
         let held = std::mem::take(&mut self.held);
         self.let_go();
+        self.begin_tape(&passage);
         let ended = Relay::new(self, &passage).run(held).await;
         if ended != Ended::Closed {
             reset(&self.client);
             reset(&passage.dialled.stream);
         }
+        self.end_tape(&ended);
         self.tell(&passage, FlowPhase::Closed, Some(&ended));
+    }
+
+    // What is captured of it.
+
+    fn begin_tape(&self, passage: &Passage) {
+        let Some(capture) = &self.shared.capture else { return };
+        let tape = capture.open(self.register(), &self.expected.who, &passage.dialled);
+        *self.tape.borrow_mut() = tape;
+        // A server that spoke first did so before.
+        self.film(Side::Server, &self.greeted);
+    }
+
+    /// A side said this.
+    pub(super) fn film(&self, side: Side, bytes: &[u8]) {
+        if let (Some(capture), Some(tape)) = (&self.shared.capture, self.tape.borrow_mut().as_mut()) {
+            capture.data(self.register(), tape, side, bytes);
+        }
+    }
+
+    /// A side has said its last.
+    pub(super) fn film_end(&self, side: Side) {
+        if let (Some(capture), Some(tape)) = (&self.shared.capture, self.tape.borrow_mut().as_mut()) {
+            capture.shut(self.register(), tape, side);
+        }
+    }
+
+    pub(super) fn is_filmed(&self) -> bool {
+        self.tape.borrow().is_some()
+    }
+
+    fn end_tape(&self, ended: &Ended) {
+        let tape = self.tape.borrow_mut().take();
+        if let (Some(capture), Some(tape)) = (&self.shared.capture, tape)
+            && *ended != Ended::Closed
+        {
+            let side = if *ended == Ended::Reset(Side::Server) { Side::Server } else { Side::Client };
+            capture.reset(self.register(), tape, side);
+        }
     }
 
     /// Holds nothing back any more.

@@ -21,6 +21,7 @@ mod relay;
 mod report;
 mod resolver;
 mod server;
+mod tap;
 mod tripwire;
 mod verdict;
 
@@ -39,12 +40,14 @@ use sandbox::gate::{Admission, Gate, Sockets, Ticket, Transport, Wanted};
 
 use crate::names::lookup::Sources;
 use register::Register;
+pub use tap::Capture;
 
 /// Gives sandboxes the network of a policy: put it into [`Setup::gateway`](sandbox::Setup).
 #[derive(Debug)]
 pub struct Gateway {
     network: Mutex<Arc<Network>>,
     sources: Arc<Sources>,
+    capture: Option<Arc<Capture>>,
     open: Mutex<Vec<Weak<Register>>>,
 }
 
@@ -60,7 +63,13 @@ impl Gateway {
     /// A gateway by this policy, that looks names up here.
     pub fn with_sources(network: &Network, sources: Sources) -> Self {
         let network = Mutex::new(Arc::new(network.clone()));
-        Self { network, sources: Arc::new(sources), open: Mutex::default() }
+        Self { network, sources: Arc::new(sources), capture: None, open: Mutex::default() }
+    }
+
+    /// The same, and what its sandboxes send and receive is captured. Captured flows are slower.
+    #[must_use]
+    pub fn captured(self, capture: Capture) -> Self {
+        Self { capture: Some(Arc::new(capture)), ..self }
     }
 
     /// Replaces the network of all sandboxes that it serves, and of those to come, at once: what is allowed, names with
@@ -96,7 +105,12 @@ impl sandbox::gate::Gateway for Gateway {
         let listeners =
             sockets.listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<_>>()?;
         let register = Arc::new(Register::new(listeners, Arc::clone(&own), witness));
-        let served = server::Server::new(sockets, Arc::clone(&register), Arc::clone(&self.sources));
+        let served = server::Server::new(
+            sockets,
+            Arc::clone(&register),
+            Arc::clone(&self.sources),
+            self.capture.clone(),
+        );
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || served.run())?;
         let mut open = lock(&self.open);
         open.retain(|register| register.strong_count() > 0);

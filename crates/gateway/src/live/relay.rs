@@ -42,7 +42,7 @@ pub(super) enum Ended {
     Refused(Why),
     /// The policy that came forbids it.
     Policy(Why),
-    RunEnded,
+    WithRun,
 }
 
 impl Ended {
@@ -55,7 +55,7 @@ impl Ended {
             Self::Limit(_) => "limit",
             Self::Refused(_) => "refused",
             Self::Policy(_) => "policy",
-            Self::RunEnded => "run-ended",
+            Self::WithRun => "run-ended",
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Relay<'a> {
                 biased;
                 changed = state.changed() => {
                     if changed.is_err() || state.borrow().is_over {
-                        return Ended::RunEnded;
+                        return Ended::WithRun;
                     }
                     if let Err(why) = self.look_again() {
                         return Ended::Policy(why);
@@ -158,13 +158,15 @@ impl<'a> Relay<'a> {
         let mut turns = 0;
         loop {
             from.readable().await.map_err(|_| Ended::Reset(side))?;
-            let moved = if self.conversation.seen.borrow().identifier.wants(side) {
+            let is_looked_at = self.conversation.seen.borrow().identifier.wants(side);
+            let moved = if is_looked_at || self.conversation.is_filmed() {
                 self.read(side).await?
             } else {
                 self.splice(side).await?
             };
             match moved {
                 Some(0) => {
+                    self.conversation.film_end(side);
                     // The other end may be gone already.
                     let _ = rustix::net::shutdown(to, Shutdown::Write);
                     return Ok(());
@@ -201,6 +203,7 @@ impl<'a> Relay<'a> {
         let (_, to) = self.ends(side);
         let other_reset = |_| Ended::Reset(other(side));
         if side == Side::Server {
+            self.conversation.film(side, bytes);
             return write_all(to, bytes).await.map_err(other_reset);
         }
         // It was counted when it was heard.
@@ -208,7 +211,9 @@ impl<'a> Relay<'a> {
         let before = flow.saturating_sub(length(bytes.len()));
         let (left, limit) = self.allowance(before);
         let may = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-        write_all(to, bytes.get(..may).unwrap_or_default()).await.map_err(other_reset)?;
+        let allowed = bytes.get(..may).unwrap_or_default();
+        self.conversation.film(side, allowed);
+        write_all(to, allowed).await.map_err(other_reset)?;
         self.conversation.register().count_sent(length(may));
         if may < bytes.len() { Err(self.cut(limit)) } else { Ok(()) }
     }
@@ -242,6 +247,7 @@ impl<'a> Relay<'a> {
             }
             most = usize::try_from(left).unwrap_or(usize::MAX).min(most);
         }
+        // Without a pipe it has to be copied.
         let Ok(pipe) = self.conversation.shared.pipes.take() else { return self.read(side).await };
         let (from, _) = self.ends(side);
         let taken = from.try_io(Interest::READABLE, || Ok(move_bytes(from, &pipe.write, most)?));

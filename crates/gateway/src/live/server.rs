@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use super::conversation::Conversation;
 use super::pipes::Pipes;
 use super::register::{Register, State};
+use super::tap::Capture;
 use super::{resolver, tripwire};
 use crate::names::Pins;
 use crate::names::lookup::Sources;
@@ -37,6 +38,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Shared {
     pub(super) register: Arc<Register>,
     pub(super) sources: Arc<Sources>,
+    pub(super) capture: Option<Arc<Capture>>,
     pub(super) pins: RefCell<crate::names::Pins>,
     pub(super) lookups: Semaphore,
     pub(super) pipes: Pipes,
@@ -53,11 +55,17 @@ pub(super) struct Server {
     sockets: Sockets,
     register: Arc<Register>,
     sources: Arc<Sources>,
+    capture: Option<Arc<Capture>>,
 }
 
 impl Server {
-    pub(super) fn new(sockets: Sockets, register: Arc<Register>, sources: Arc<Sources>) -> Self {
-        Self { sockets, register, sources }
+    pub(super) fn new(
+        sockets: Sockets,
+        register: Arc<Register>,
+        sources: Arc<Sources>,
+        capture: Option<Arc<Capture>>,
+    ) -> Self {
+        Self { sockets, register, sources, capture }
     }
 
     /// Serves until the run ends. What can't be set up is a gap: nothing gets out, and that nothing was seen is told.
@@ -71,12 +79,13 @@ impl Server {
 
     fn serve(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let Self { sockets, register, sources } = self;
+        let Self { sockets, register, sources, capture } = self;
         LocalSet::new().block_on(&runtime, async move {
             let mut state = register.state();
             let shared = Rc::new(Shared {
                 register,
                 sources,
+                capture,
                 pins: RefCell::new(Pins::default()),
                 lookups: Semaphore::new(LOOKUPS),
                 pipes: Pipes::default(),
@@ -89,6 +98,9 @@ impl Server {
             // The loops that accept end their flows themselves.
             let all = async { while loops.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(LAST_WORDS, all).await;
+            if let Some(capture) = &shared.capture {
+                capture.flush(&shared.register);
+            }
             Ok(())
         })
     }
