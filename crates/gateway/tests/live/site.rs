@@ -216,7 +216,7 @@ impl Server {
 
     /// Answers the first request with this, and keeps what comes.
     pub(crate) fn answering(answer: &'static [u8]) -> Self {
-        let server = Self::new(move |stream| {
+        Self::new(move |stream| {
             // What it reads is not among what it keeps: it is the first request.
             let mut bytes = [0; 4096];
             let length = stream.read(&mut bytes)?;
@@ -224,8 +224,7 @@ impl Server {
                 stream.write_all(answer)?;
             }
             Ok(())
-        });
-        server
+        })
     }
 
     fn take(&self, stream: &mut TcpStream) {
