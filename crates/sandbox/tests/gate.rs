@@ -220,6 +220,11 @@ fn nobody_comes_to_the_listener_but_by_the_gate() {
     for (way, answer) in answers {
         assert!(["ECONNREFUSED", "ENOTSUP", "ENETUNREACH", "EPERM"].contains(&answer), "{way}: {answer}");
     }
+    let taken: Vec<_> = ran.all_said().into_iter().filter(|(what, _)| what.starts_with("take")).collect();
+    assert!(taken.len() >= 3, "{ran:#?}");
+    for (what, answer) in taken {
+        assert!(["EACCES", "EADDRINUSE"].contains(&answer), "{what}: {answer}");
+    }
     script.told(|told| assert_eq!(told.strangers, [], "nobody came who was not admitted"));
 }
 

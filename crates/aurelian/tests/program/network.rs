@@ -146,3 +146,84 @@ fn what_a_run_sends_and_receives_can_be_captured() {
     let refused = desk.run(&[&options[..], &client].concat());
     assert!(refused.code == 125 && refused.stderr.contains("cannot keep the capture"), "{refused:?}");
 }
+
+/// What an agent can do to wear a gateway out: connections that say nothing, openings that never end, names without number,
+/// questions that are too long or never whole, a port scan, and all of its threads at once.
+const STORM: &str = "
+import os, random, socket, struct, threading, time
+port = int(os.environ['SERVER'])
+address = socket.gethostbyname('web.example')
+held = []
+def silent():
+    for _ in range(1500):
+        s = socket.socket()
+        s.setblocking(False)
+        try: s.connect_ex((address, port))
+        except OSError: pass
+        held.append(s)
+        if len(held) > 900: held.pop(0).close()
+def dripping():
+    for _ in range(40):
+        try:
+            s = socket.create_connection((address, port), timeout=1)
+            s.sendall(b'GET /')
+            held.append(s)
+        except OSError: pass
+def names():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect(('127.0.0.1', 53))
+    for _ in range(6000):
+        label = b'%016x' % random.getrandbits(64)
+        try: s.send(struct.pack('>HHHHHH', 7, 256, 1, 0, 0, 0) + bytes([16]) + label + b'\\x03any\\x04test\\x00' + b'\\0\\x01\\0\\x01')
+        except OSError: pass
+    for size in (0, 1, 11, 5000, 65000):
+        try: s.send(os.urandom(size))
+        except OSError: pass
+def streams():
+    for _ in range(60):
+        try:
+            s = socket.create_connection(('127.0.0.1', 53), timeout=1)
+            s.sendall(random.choice([b'\\xff', b'\\xff\\xff', b'\\0\\x05abc', b'\\0\\0']))
+            held.append(s)
+        except OSError: pass
+def scan():
+    for guess in range(30000, 34000):
+        s = socket.socket()
+        s.connect_ex(('127.0.0.1', guess))
+        s.close()
+threads = [threading.Thread(target=t) for t in (silent, dripping, names, streams, scan) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+print('storm over')
+";
+
+#[test]
+fn a_storm_from_inside_is_weathered_and_counted() {
+    let desk = desk_or_skip!();
+    let (port, connections) = server();
+    for (name, source) in [("storm.py", STORM), ("client.py", CLIENT)] {
+        std::fs::write(desk.workspace().join(name), source).unwrap();
+    }
+    let text = format!(
+        "version: 1\nnetwork:\n  allow:\n    - {{ host: web.example, ports: [{port}], protocol: http }}\n    \
+         - {{ host: \"*.any.test\", ports: [443], protocol: tls }}\n  hosts: {{ web.example: 127.0.0.1 }}\n  \
+         limits: {{ connections: 50, new_per_second: 1000, unknown_wait: 500ms }}\n"
+    );
+    let policy = desk.write("policy.yaml", &text);
+    let storm = serde_json::json!({ "id": "storm", "command": ["python3", "-B", "storm.py"], "timeout": 100,
+        "env": { "SERVER": port.to_string() } });
+    let said = "GET /word HTTP/1.0\\r\\nHost: web.example\\r\\n\\r\\n";
+    let honest = serde_json::json!({ "id": "honest",
+        "command": ["python3", "-B", "client.py", "web.example", port.to_string(), said] });
+    let begun = std::time::Instant::now();
+    let run = desk.run_calls(&format!("{storm}\n{honest}\n"), &["--policy", policy.to_str().unwrap()]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(90), "{:?}", begun.elapsed());
+    assert!(run.code == 0 && run.stdout.contains("storm over"), "{run:?}");
+    assert!(run.stdout.contains("hello"), "who comes after the storm is served: {run:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "nothing of it left");
+    let events = desk.events();
+    assert!(events.len() < 20_000, "{} events", events.len());
+    assert!(events.iter().all(|event| event.fact.kind() != "telemetry.gap"), "what is not told is counted");
+    let is_limit = |event: &&Event| event.fact.kind() == "limit.hit";
+    assert!(events.iter().any(|event| is_limit(&event)), "limits held");
+}

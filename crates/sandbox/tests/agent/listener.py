@@ -18,3 +18,20 @@ for port in ports:
         say('way fast open %s' % address, attempt(lambda: s.sendto(b'x', FASTOPEN, (address, port))))
 s = socket.socket()
 say('way deferred', attempt(lambda: s.setsockopt(socket.IPPROTO_TCP, FASTOPEN_CONNECT, 1)))
+
+def take(family, port, *options):
+    s = socket.socket(family)
+    for option in options: s.setsockopt(socket.SOL_SOCKET, option, 1)
+    s.bind(('::' if family == socket.AF_INET6 else '0.0.0.0', port))
+    s.listen()
+
+for name, family in (('/proc/net/tcp', socket.AF_INET), ('/proc/net/tcp6', socket.AF_INET6)):
+    if not os.path.exists(name): continue
+    for entry in open(name).read().splitlines()[1:]:
+        fields = entry.split()
+        if fields[3] != '0A': continue
+        port = int(fields[1].rsplit(':', 1)[1], 16)
+        say('take %d %d' % (family, port), attempt(lambda: take(family, port, socket.SO_REUSEADDR, socket.SO_REUSEPORT)))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+say('take datagrams', attempt(lambda: u.bind(('127.0.0.1', 53))))
