@@ -15,6 +15,7 @@ use event::fact::{Fact, Limit, LimitAction, LimitHit};
 use event::{Cause, Observation, Process};
 use policy::network::{Destination, Network, Refusal};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use sandbox::Witness;
 use sandbox::gate::{Admission, Ticket, Transport, Wanted};
 use tokio::sync::{Notify, watch};
@@ -30,6 +31,8 @@ use crate::names::{Pool, Resolver};
 const REMEMBERED: usize = 4096;
 /// How long a connection that was admitted may take to come. On a loopback it is there at once.
 const COMING: Duration = Duration::from_secs(10);
+/// Descriptors of the process that flows leave to others; each flow has two.
+const RESERVED: u64 = 512;
 /// A limit that holds is told once in this time.
 const TOLD_AGAIN: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,8 @@ pub(super) struct Register {
     /// Told when one more is expected, or none is under way.
     news: Notify,
     open: Arc<AtomicU64>,
+    /// How many flows this process has descriptors for.
+    most: u32,
     /// Bytes that left, of all flows together.
     sent: AtomicU64,
 }
@@ -125,6 +130,7 @@ impl Register {
             notes: Mutex::new(notes),
             news: Notify::new(),
             open: Arc::default(),
+            most: most_flows(),
             sent: AtomicU64::new(0),
         }
     }
@@ -214,13 +220,14 @@ impl Register {
             return Err(Errno::CONNREFUSED);
         }
         let limits = network.limits();
-        let place = match self.place(limits.connections()) {
+        let most = limits.connections().min(self.most);
+        let place = match self.place(most) {
             Some(place) if notes.rate.take(limits.new_per_second(), Instant::now()) => place,
             place => {
                 drop(notes);
                 let (limit, bound) = match place {
                     Some(_) => (Limit::NewPerSecond, limits.new_per_second()),
-                    None => (Limit::Connections, limits.connections()),
+                    None => (Limit::Connections, most),
                 };
                 self.tell_limit(&who, limit, bound.into(), LimitAction::Refused);
                 return Err(Errno::CONNREFUSED);
@@ -335,6 +342,12 @@ impl Register {
             None => notes.refusals.take(Instant::now()).map(|_| None),
         }
     }
+}
+
+/// How many flows the limit on open files has room for: one that takes the last descriptor would take the supervisor's.
+fn most_flows() -> u32 {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    u32::try_from(files.saturating_sub(RESERVED) / 2).unwrap_or(u32::MAX)
 }
 
 /// What an address stands for: a name, where it is one's.
