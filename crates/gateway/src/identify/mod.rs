@@ -140,6 +140,13 @@ impl Identifier {
         stream.wants()
     }
 
+    /// Whether the client goes on although it has asked for a change that nobody has answered yet: what it says then is the one
+    /// or the other, as the answer will be.
+    pub fn is_ahead(&self) -> bool {
+        let has_asked = self.client.claim().is_some_and(|claim| claim.gate.is_some());
+        has_asked && !self.client.is_tunnel && self.client.held() > 0
+    }
+
     /// The bytes held, at most [`HELD`].
     pub fn held(&self) -> usize {
         let inside = self.inside.as_ref().map_or(0, |inside| inside.identifier.held());

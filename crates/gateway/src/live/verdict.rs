@@ -98,14 +98,42 @@ pub(super) fn decide<'p>(candidates: &Candidates<'p>, identifier: &Identifier, i
     if could_change && is_unfinished(identity) && anything.is_none() {
         return Verdict::Open;
     }
-    match candidates.decide(identity.protocol, claim(identity)) {
+    match candidates.decide(spoken(identity), claim(identity)) {
         Err(refusal) => Verdict::Refused(Why::Policy(refusal)),
         Ok(rule) if anything.is_some() => Verdict::Allowed(rule),
-        Ok(rule) => match unclear(identity) {
+        Ok(rule) => match unclear(identity).or_else(|| tunnelled(candidates, identifier, identity)) {
             Some(why) => Verdict::Refused(why),
             None => Verdict::Allowed(rule),
         },
     }
+}
+
+/// What it speaks; after an upgrade, what it was upgraded to.
+fn spoken(identity: &Identity) -> Protocol {
+    if identity.protocol != Protocol::Http || identity.inner.is_none() {
+        return identity.protocol;
+    }
+    let upgrade = identity.details.http.as_ref().and_then(|request| request.upgrade.as_ref());
+    match upgrade.map(event::Text::as_bytes) {
+        Some(b"websocket") => Protocol::Websocket,
+        Some(b"h2c") => Protocol::Http2,
+        _ => Protocol::Unknown,
+    }
+}
+
+/// Why what lies inside may not leave, where it is bound by what lies outside: an upgrade stays with its host. What a proxy
+/// is asked for is not.
+fn tunnelled(candidates: &Candidates<'_>, identifier: &Identifier, identity: &Identity) -> Option<Why> {
+    if !matches!(identity.protocol, Protocol::Http | Protocol::Http2) {
+        return None;
+    }
+    if identifier.is_ahead() {
+        return Some(Why::Ambiguous(identity.protocol, Ambiguity::LaterTunnel));
+    }
+    let is_web = |layer: &&Identity| matches!(layer.protocol, Protocol::Http | Protocol::Http2);
+    let inner = identity.layers().skip(1).find(is_web)?;
+    let refused = candidates.decide(inner.protocol, claim(inner)).err().map(Why::Policy);
+    refused.or_else(|| unclear(inner))
 }
 
 /// Whether what is known is known to be too little: a guess, or HTTP/2 before its first request.

@@ -158,6 +158,84 @@ fn http_has_to_be_for_the_name_that_was_asked_for() {
     }
 }
 
+const H2C: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+    HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+const WEBSOCKET: &[u8] =
+    b"GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const OTHER: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: anything/1\r\n\r\n";
+
+// Row "a tunnel inside an allowed protocol: h2c upgrade, CONNECT through an allowed host, WebSocket".
+#[test]
+fn an_upgrade_that_is_granted_is_no_http_any_more() {
+    const GRANTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    for opening in [H2C, WEBSOCKET, OTHER] {
+        let server = Server::answering(GRANTED);
+        let site = Site::new(&rule(server.port, "http"));
+        let mut stream = site.connect("a.example", server.port).unwrap();
+        stream.write_all(opening).unwrap();
+        let refused = is_reset(&mut stream);
+        let _ = stream.write_all(SSH);
+        let asked = String::from_utf8_lossy(opening);
+        assert!(refused, "{asked}");
+        // One kind is refused when it asks, the others when they are granted it.
+        let connect = site.decision();
+        if connect.decision == Decision::Allowed {
+            assert_eq!(site.closed().ended.as_deref(), Some("refused"), "{asked}");
+        }
+        assert_eq!(server.bytes(), b"", "nothing got through the tunnel: {asked}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_not_granted_is_http_as_before() {
+    let server = Server::answering(ANSWER);
+    let site = Site::new(&rule(server.port, "http"));
+    let mut stream = site.connect("a.example", server.port).unwrap();
+    stream.write_all(H2C).unwrap();
+    stream.read_exact(&mut vec![0; ANSWER.len()]).unwrap();
+    stream.write_all(REQUEST).unwrap();
+    server.wait_for_bytes(REQUEST.len());
+}
+
+#[test]
+fn nothing_is_said_ahead_of_an_answer_that_may_change_what_it_means() {
+    let server = Server::silent();
+    let site = Site::new(&rule(server.port, "http"));
+    let mut stream = site.connect("a.example", server.port).unwrap();
+    stream.write_all(&[H2C, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"].concat()).unwrap();
+    let _ = read_all(&mut stream);
+    assert_eq!(site.decision().decision, Decision::Refused);
+    assert_eq!(server.connections(), 0);
+
+    let server = Server::silent();
+    let site = Site::new(&rule(server.port, "http"));
+    let mut stream = site.connect("a.example", server.port).unwrap();
+    stream.write_all(H2C).unwrap();
+    server.wait_for_bytes(H2C.len());
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    assert!(is_reset(&mut stream));
+    assert_eq!(server.bytes(), H2C);
+}
+
+#[test]
+fn a_websocket_is_let_through_where_a_rule_says_so() {
+    const GRANTED: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let server = Server::answering(GRANTED);
+    let site = Site::new(&rule(server.port, "websocket"));
+    let mut stream = site.connect("a.example", server.port).unwrap();
+    stream.write_all(WEBSOCKET).unwrap();
+    stream.read_exact(&mut vec![0; GRANTED.len()]).unwrap();
+    let frame = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2];
+    stream.write_all(&frame).unwrap();
+    server.wait_for_bytes(frame.len());
+    assert_eq!(server.bytes(), frame);
+}
+
 #[test]
 fn what_becomes_another_later_is_cut_before_it_leaves() {
     let later: [&[u8]; 3] = [
