@@ -107,6 +107,8 @@ pub(crate) fn find(wire: &Path, server: &Server, folder: &Path) -> (Vec<Peer>, V
         _processes: Vec::new(),
     };
     let (mut peers, mut missing) = (vec![direct], Vec::new());
+    // Its proxies serve programs that ask a proxy, from within its own sandbox.
+    missing.push("sandbox-runtime: no way to it is set up here".to_owned());
     let ways = [
         haproxy(wire, server, folder),
         squid(wire, server, folder),

@@ -19,7 +19,7 @@ use super::register::{Expected, Register, State};
 use super::relay::{Ended, Relay};
 use super::report;
 use super::resolver::write_all;
-use super::server::{Shared, reset};
+use super::server::{Shared, reset, until_over};
 use super::tap::Tape;
 use super::verdict::{Verdict, Why, decide, server_may_begin};
 use crate::flow::Flow;
@@ -112,7 +112,13 @@ impl Conversation {
     }
 
     pub(super) async fn serve(mut self) {
-        match self.open().await {
+        let mut state = self.state.clone();
+        let opened = tokio::select! {
+            biased;
+            opened = self.open() => opened,
+            () = until_over(&mut state) => Err(Why::RunEnded),
+        };
+        match opened {
             Ok(passage) => self.pass(passage).await,
             Err(why) => self.refuse(&why).await,
         }
@@ -171,11 +177,8 @@ impl Conversation {
             let until = (self.seen.borrow().last + wait).min(listening + wait * DROPS);
             tokio::select! {
                 biased;
-                changed = self.state.changed() => {
-                    if changed.is_err() || self.state.borrow().is_over {
-                        return Err(Why::RunEnded);
-                    }
-                }
+                // What holds now is looked at above.
+                _ = self.state.changed() => {}
                 ready = self.client.readable(), if !client_ended => {
                     client_ended = ready.is_err() || self.listen(Side::Client, None);
                 }
@@ -299,7 +302,6 @@ impl Conversation {
     // The life of one that passes.
 
     async fn pass(&mut self, passage: Passage) {
-        let who = Rc::clone(&self.shared);
         let allowed = report::allowed(
             self.expected.flow,
             &self.expected.destination,
@@ -307,7 +309,7 @@ impl Conversation {
             passage.rule.clone(),
             self.spoken(),
         );
-        who.register.tell_of(Some(&self.expected.who), allowed);
+        self.register().tell_of(Some(&self.expected.who), allowed);
         self.tell(&passage, FlowPhase::Opened, None);
         let held = std::mem::take(&mut self.held);
         self.let_go();

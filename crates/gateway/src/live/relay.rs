@@ -98,7 +98,13 @@ impl<'a> Relay<'a> {
     async fn watch(&self, both: impl Future<Output = Ended>) -> Ended {
         tokio::pin!(both);
         let mut state = self.conversation.state.clone();
-        state.mark_unchanged();
+        if state.borrow_and_update().is_over {
+            return Ended::WithRun;
+        }
+        // It may have been replaced while the far side was dialled.
+        if let Err(why) = self.look_again() {
+            return Ended::Policy(why);
+        }
         let mut told = Instant::now();
         loop {
             let last = self.conversation.seen.borrow().last;
