@@ -227,3 +227,67 @@ fn a_storm_from_inside_is_weathered_and_counted() {
     let is_limit = |event: &&Event| event.fact.kind() == "limit.hit";
     assert!(events.iter().any(|event| is_limit(&event)), "limits held");
 }
+
+/// Connects again and again from a few source ports that others use as well, takes connections back, closes them under way, and
+/// says in each request which call it is.
+const RACER: &str = "
+import ctypes, os, random, socket, sys, threading, time
+call, port, until = sys.argv[1], int(sys.argv[2]), time.time() + float(sys.argv[3])
+address = socket.gethostbyname('web.example')
+libc = ctypes.CDLL(None)
+if len(sys.argv) > 4 and os.fork(): os._exit(0)
+def race():
+    while time.time() < until:
+        s = socket.socket()
+        try:
+            s.settimeout(2)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if random.random() < .7: s.bind(('127.0.0.1', 40000 + random.randrange(8)))
+            other = None
+            if random.random() < .3:
+                other = threading.Thread(target=lambda: random.random() < .5 and s.close() or libc.connect(s.fileno(), b'\\0' * 16, 16))
+                other.start()
+            s.connect((address, port))
+            s.sendall(b'GET /%s HTTP/1.0\\r\\nHost: web.example\\r\\n\\r\\n' % call.encode())
+            s.recv(100)
+            if other: other.join()
+        except (OSError, ValueError): pass
+        finally: s.close()
+threads = [threading.Thread(target=race) for _ in range(6)]
+for t in threads: t.start()
+for t in threads: t.join()
+";
+
+#[test]
+fn no_race_books_a_connection_to_another_call() {
+    let desk = desk_or_skip!();
+    let (port, _) = server();
+    std::fs::write(desk.workspace().join("racer.py"), RACER).unwrap();
+    let text = format!(
+        "version: 1\nnetwork:\n  allow: [{{ host: web.example, ports: [{port}], protocol: http }}]\n  \
+         hosts: {{ web.example: 127.0.0.1 }}\n  limits: {{ connections: 2000, new_per_second: 100000 }}\n"
+    );
+    let policy = desk.write("policy.yaml", &text);
+    let port = port.to_string();
+    let call = |number: &str, more: &[&str]| {
+        let command = [&["python3", "-B", "racer.py", number, &port, "3"], more].concat();
+        format!("{}\n", serde_json::json!({ "id": number, "command": command, "timeout": 60 }))
+    };
+    // The first leaves a process behind, which goes on during the second.
+    let lines = [call("1", &["daemon"]), call("2", &[])].concat();
+    let run = desk.run_calls(&lines, &["--policy", policy.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let events = desk.events();
+    let mut booked = [0, 0];
+    for (event, connect) in connects(&events) {
+        let Some(path) = connect.spoken.as_ref().and_then(|spoken| spoken.layer.path.as_ref()) else {
+            continue;
+        };
+        let call = event.call.unwrap().number();
+        assert_eq!(path.to_string(), format!("/{call}"), "{event:?}");
+        booked[call as usize - 1] += 1;
+    }
+    assert!(booked[0] > 20 && booked[1] > 20, "{booked:?}");
+    assert!(events.iter().all(|event| event.fact.kind() != "telemetry.gap"), "{run:?}");
+}
