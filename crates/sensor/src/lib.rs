@@ -37,4 +37,4 @@ mod summary;
 mod tally;
 
 pub use recorder::{Progress, Recorder};
-pub use summary::{CallSummary, Gap, LimitSummary, Planted, Refusal, Refusals, Summary};
+pub use summary::{CallSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals, Summary};

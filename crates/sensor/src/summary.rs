@@ -1,7 +1,7 @@
 //! What can be said of a run when it is over, for people and for programs.
 
 use event::fact::{CallEnded, Fact, LimitHit, Refused, Verdict};
-use event::{CallId, Name, RunId, Text};
+use event::{CallId, Name, Protocol, RunId, Text};
 use serde::Serialize;
 
 /// A run, summed up. As JSON it is the body of `aurelian run --json`.
@@ -59,6 +59,44 @@ pub struct CallSummary {
     pub executed_written: u64,
     /// What was refused to it.
     pub refused: Refusals,
+    /// Where its connections led that were allowed.
+    #[serde(skip_serializing_if = "Reached::is_empty")]
+    pub reached: Reached,
+}
+
+/// Places that were reached, and those that could not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// Each with what went there, in the order of their first.
+    pub list: Vec<Place>,
+    /// Connections to places that are not in the list because it was full.
+    pub more: u64,
+}
+
+/// A place, by a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Its name, or its address where it was asked for without one.
+    pub host: Text,
+    /// Its port.
+    pub port: u16,
+    /// What was spoken there.
+    pub protocol: Protocol,
+    /// Connections that were made and have ended.
+    pub connections: u64,
+    /// Connections that were allowed and could not be made.
+    pub failed: u64,
+    /// Bytes that were sent there.
+    pub sent_bytes: u64,
+    /// Bytes that came from there.
+    pub received_bytes: u64,
+}
+
+impl Reached {
+    /// Whether nothing was reached.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.more == 0
+    }
 }
 
 /// Refused attempts, grouped.

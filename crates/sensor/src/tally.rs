@@ -5,14 +5,17 @@
 use std::collections::BTreeMap;
 
 use event::fact::{
-    CallStarted, Decision, Fact, LimitHit, NetConnect, ProcessExec, Refused, TelemetryGap, WorkspacePlanted,
+    CallStarted, Decision, Fact, FlowPhase, LimitHit, NetConnect, ProcessExec, Refused, Spoken, TelemetryGap,
+    Wanted, WorkspacePlanted,
 };
-use event::{CallId, Observation, Text};
+use event::{CallId, Observation, Protocol, Text};
 
-use crate::summary::{CallSummary, Gap, LimitSummary, Planted, Refusal, Refusals};
+use crate::summary::{CallSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals};
 
 /// Different refusals that are remembered of one call. A scan of a /27 on four ports fits.
 const REFUSALS: usize = 256;
+/// Different places that are remembered of one call.
+const PLACES: usize = 64;
 /// Limits, planted files and gaps that are remembered of a run.
 const NOTES: usize = 64;
 /// Items of a command that are remembered, and bytes of all of them.
@@ -56,6 +59,17 @@ impl Tally {
                 self.refused.network += 1 + connect.omitted;
                 self.refuse(call, &observation.fact);
             }
+            Fact::NetConnect(connect) if connect.decision == Decision::Failed => {
+                self.reach(call, &connect.wanted, connect.spoken.as_ref(), |place| place.failed += 1);
+            }
+            Fact::NetFlow(flow) if flow.phase == FlowPhase::Closed => {
+                let bytes = flow.shape.bytes;
+                self.reach(call, &flow.wanted, flow.spoken.as_ref(), |place| {
+                    place.connections += 1;
+                    place.sent_bytes = place.sent_bytes.saturating_add(bytes.client);
+                    place.received_bytes = place.received_bytes.saturating_add(bytes.server);
+                });
+            }
             Fact::DnsQuery(query) if query.refused => {
                 self.refused.network += 1 + query.omitted;
                 self.refuse(call, &observation.fact);
@@ -81,6 +95,7 @@ impl Tally {
             executed: 0,
             executed_written: 0,
             refused: Refusals::default(),
+            reached: Reached::default(),
         };
         self.calls.insert(cause.call, summary);
     }
@@ -102,6 +117,41 @@ impl Tally {
             refusals.list.push(Refusal { fact: fact.clone(), count: 1 });
         } else {
             refusals.more += 1;
+        }
+    }
+
+    /// Counts something at a place.
+    fn reach(
+        &mut self,
+        call: Option<CallId>,
+        wanted: &Wanted,
+        spoken: Option<&Spoken>,
+        count: impl FnOnce(&mut Place),
+    ) {
+        let Some(summary) = call.and_then(|call| self.calls.get_mut(&call)) else { return };
+        let address = || wanted.address.as_deref().map(Text::from);
+        let host = wanted.name.clone().or_else(address).unwrap_or_default();
+        let protocol = spoken.map_or(Protocol::Unknown, |spoken| spoken.layer.protocol);
+        let reached = &mut summary.reached;
+        let is_there = |place: &&mut Place| {
+            place.host == host && place.port == wanted.port && place.protocol == protocol
+        };
+        if let Some(place) = reached.list.iter_mut().find(is_there) {
+            count(place);
+        } else if reached.list.len() < PLACES {
+            let mut place = Place {
+                host,
+                port: wanted.port,
+                protocol,
+                connections: 0,
+                failed: 0,
+                sent_bytes: 0,
+                received_bytes: 0,
+            };
+            count(&mut place);
+            reached.list.push(place);
+        } else {
+            reached.more += 1;
         }
     }
 

@@ -7,7 +7,7 @@ use event::fact::{
     OutputBytes, Refused, SocketType, SyscallRefused, Verdict,
 };
 use event::{CallId, Text};
-use sensor::{CallSummary, Gap, LimitSummary, Planted, Refusal, Refusals, Summary};
+use sensor::{CallSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals, Summary};
 
 use super::*;
 use crate::style::Paint;
@@ -21,6 +21,7 @@ fn call(number: u32, id: &str, command: &[&str], ended: Option<CallEnded>) -> Ca
         executed: 2,
         executed_written: 1,
         refused: Refusals::default(),
+        reached: Reached::default(),
     }
 }
 
@@ -183,4 +184,31 @@ fn json_is_ascii_and_still_the_same() {
     let line = json(&text).unwrap();
     assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
     assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+}
+
+#[test]
+fn where_a_call_got_to_is_told_with_what_went_there() {
+    let mut one = call(1, "clone", &["git", "clone"], ended(0, EndReason::Exited, 1000, 0));
+    let place = |host: &str, connections, failed| Place {
+        host: host.into(),
+        port: 22,
+        protocol: event::Protocol::Ssh,
+        connections,
+        failed,
+        sent_bytes: 3_200,
+        received_bytes: 9_100_000,
+    };
+    one.reached.list =
+        vec![place("git.example", 1, 0), place("a\u{1b}[2J", 2, 1), place("gone.example", 0, 3)];
+    one.reached.more = 4;
+    let lines = super::text::reached_lines(&one.reached);
+    assert_eq!(
+        lines,
+        [
+            "ssh git.example:22 · 3 KiB sent, 8.7 MiB received",
+            r"2× ssh a\x1b[2J:22 · 3 KiB sent, 8.7 MiB received · 1 connection that failed",
+            "ssh gone.example:22 · 3 connections that failed",
+            "4 other connections",
+        ]
+    );
 }

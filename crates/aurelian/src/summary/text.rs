@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use event::Text;
 use event::fact::{CallEnded, EndReason, Limit, LimitAction, LimitHit, LimitUnit, Verdict};
-use sensor::{CallSummary, LimitSummary};
+use sensor::{CallSummary, LimitSummary, Place, Reached};
 
 use super::{Report, refused, units};
 use crate::style::Paint;
@@ -96,6 +96,9 @@ impl Lines {
     fn findings(&mut self, report: &Report, call: &CallSummary, indent: &str) {
         for line in refused::lines(&call.refused) {
             self.item(indent, "refused", Paint::notable, &line);
+        }
+        for line in reached_lines(&call.reached) {
+            self.item(indent, "reached", Paint::faint, &line);
         }
         for limit in report.summary.limits.iter().filter(|limit| limit.call == Some(call.call)) {
             self.item(indent, "limit", Paint::notable, &limit_line(limit));
@@ -271,6 +274,32 @@ fn shorten(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Places that are named of one call.
+const PLACES: usize = 8;
+
+/// One line for each place, the first of them.
+pub(super) fn reached_lines(reached: &Reached) -> Vec<String> {
+    let mut lines: Vec<_> = reached.list.iter().take(PLACES).map(place_line).collect();
+    let rest = reached.list.iter().skip(PLACES).map(|place| place.connections + place.failed);
+    let more = rest.sum::<u64>() + reached.more;
+    lines.extend((more > 0).then(|| units::count(more, "other connection")));
+    lines
+}
+
+fn place_line(place: &Place) -> String {
+    let host = shorten(&place.host.to_string(), ID * 2);
+    let mut line = format!("{} {host}:{}", place.protocol, place.port);
+    if place.connections > 0 {
+        let (sent, received) = (units::bytes(place.sent_bytes), units::bytes(place.received_bytes));
+        let often = if place.connections > 1 { format!("{}× ", place.connections) } else { String::new() };
+        line = format!("{often}{line} · {sent} sent, {received} received");
+    }
+    if place.failed > 0 {
+        let _ = write!(line, " · {} that failed", units::count(place.failed, "connection"));
+    }
+    line
 }
 
 fn limit_line(limit: &LimitSummary) -> String {

@@ -30,7 +30,7 @@ pub struct NetRefused {
 /// Where something was to go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Destination {
-    /// An IP address as text; for family `unix` a path, or a name that starts with a zero byte; for another
+    /// An IP address as text, or the name that it stood for inside; for family `unix` a path, or a name that starts with a zero byte; for another
     /// family its bytes in hex.
     pub address: Text,
     /// The port, where the family has ports.

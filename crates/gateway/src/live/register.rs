@@ -330,18 +330,25 @@ impl Register {
         lock(&self.notes).watched.put(source, (who, None));
     }
 
-    /// Whose datagrams come from an address, if they are worth telling: those to one place are told once.
-    pub(super) fn sends(&self, source: SocketAddr, destination: SocketAddr) -> Option<Option<Arc<Who>>> {
+    /// Whose datagrams come from an address, and to which name, if they are worth telling: those to one place are told once.
+    pub(super) fn sends(&self, source: SocketAddr, destination: SocketAddr) -> Option<Stray> {
         let mut notes = lock(&self.notes);
-        match notes.watched.get_mut(&source) {
+        let who = match notes.watched.get_mut(&source) {
             Some((who, told)) if *told != Some(destination) => {
                 *told = Some(destination);
-                Some(Some(Arc::clone(who)))
+                Some(Arc::clone(who))
             }
-            Some(_) => None,
-            None => notes.refusals.take(Instant::now()).map(|_| None),
-        }
+            Some(_) => return None,
+            None => notes.refusals.take(Instant::now()).map(|_| None)?,
+        };
+        Some(Stray { who, name: notes.resolver.pool().name(destination.ip()).map(ToString::to_string) })
     }
+}
+
+/// A datagram that leads nowhere: whose it is, and the name that it was for.
+pub(super) struct Stray {
+    pub(super) who: Option<Arc<Who>>,
+    pub(super) name: Option<String>,
 }
 
 /// How many flows the limit on open files has room for: one that takes the last descriptor would take the supervisor's.

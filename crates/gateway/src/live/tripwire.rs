@@ -10,6 +10,7 @@ use event::Text;
 use event::fact::{Destination, Family, NetRefused, SocketType};
 use tokio::io::unix::AsyncFd;
 
+use super::register::Stray;
 use super::server::{Shared, ready, until_over};
 use crate::capture::Ends;
 
@@ -49,21 +50,19 @@ pub(super) async fn serve(shared: Rc<Shared>, socket: OwnedFd) {
 
 fn see(shared: &Shared, packet: &[u8]) {
     let Some(Ends { source, destination, transport }) = Ends::of(packet) else { return };
-    let Some(who) = shared.register.sends(source, destination) else { return };
-    shared.register.tell_of(who.as_deref(), refused(destination, transport));
+    let Some(Stray { who, name }) = shared.register.sends(source, destination) else { return };
+    let to = name.unwrap_or_else(|| destination.ip().to_string());
+    shared.register.tell_of(who.as_deref(), refused(destination, to, transport));
 }
 
-fn refused(destination: SocketAddr, transport: u8) -> NetRefused {
+fn refused(destination: SocketAddr, to: String, transport: u8) -> NetRefused {
     const UDP: u8 = 17;
     NetRefused {
         syscall: "send".into(),
         family: if destination.is_ipv4() { Family::Inet } else { Family::Inet6 },
         socket_type: if transport == UDP { SocketType::Dgram } else { SocketType::Raw },
         protocol: Some(transport.into()),
-        destination: Some(Destination {
-            address: Text::from(destination.ip().to_string()),
-            port: Some(destination.port()),
-        }),
+        destination: Some(Destination { address: Text::from(to), port: Some(destination.port()) }),
         errno: "ECONNREFUSED".into(),
     }
 }
