@@ -35,8 +35,8 @@ pub enum Ambiguity {
     /// a later request on the connection names another host than the first
     #[error("a later request on the connection names another host than the first")]
     LaterHost,
-    /// a later request on the connection asks for a tunnel or an upgrade
-    #[error("a later request on the connection asks for a tunnel or an upgrade")]
+    /// a request on the connection asks for a tunnel or an upgrade within it
+    #[error("a request on the connection asks for a tunnel or an upgrade within it")]
     LaterTunnel,
     /// the server name is not a name
     #[error("the server name is not a host name")]

@@ -7,6 +7,7 @@
 use event::Protocol;
 
 use super::ambiguity::Ambiguity;
+use super::http2::Table;
 use super::identity::{Confidence, Details};
 
 /// The most that is held of one side, in bytes. An opening that is longer is not recognised.
@@ -99,6 +100,8 @@ pub(super) struct Claim {
     pub(super) follow: Option<Follower>,
     /// What the follower has to remember.
     pub(super) note: u64,
+    /// What header blocks of HTTP/2 refer to.
+    pub(super) headers: Option<Box<Table>>,
     /// The client asked for a change that the server has to grant.
     pub(super) gate: Option<Gate>,
     /// The server has answered, and what follows depends on what the client had asked.
@@ -118,6 +121,7 @@ impl Claim {
             skip: 0,
             follow: None,
             note: 0,
+            headers: None,
             gate: None,
             answered: None,
         }

@@ -1,11 +1,13 @@
-//! HTTP/2 in the clear (RFC 9113): the preface and a SETTINGS frame, then the first request's pseudo-headers.
+//! HTTP/2 in the clear (RFC 9113): the preface and a SETTINGS frame, then the header blocks of all requests.
 //!
-//! Only the first request is read. Who must hold each request to a host has to terminate the protocol: a connection
-//! carries many, and their headers depend on all before them.
+//! The first request is told; each later one has to be for the same host. A tunnel through it (`CONNECT`) is doubted.
 
 mod hpack;
 
+pub(super) use hpack::{LARGEST, Table};
+
 use event::Protocol;
+use hpack::Field;
 
 use super::ambiguity::Ambiguity;
 use super::claim::{Claim, Follow, HEAD, Step, begins};
@@ -15,6 +17,7 @@ use super::reader::{Reader, big24};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const CONTINUATION: u8 = 9;
@@ -62,7 +65,7 @@ pub(super) fn client(head: &[u8]) -> Step {
         None => Step::More,
         Some(false) => Step::No,
         Some(true) => Claim::certain(Protocol::Http2, "the preface of HTTP/2 and a SETTINGS frame")
-            .followed(PREFACE.len(), first_request)
+            .followed(PREFACE.len(), requests)
             .into(),
     }
 }
@@ -81,15 +84,22 @@ pub(super) fn server(head: &[u8]) -> Step {
     }
 }
 
-/// Waits for the first HEADERS, and reads it.
-fn first_request(claim: &mut Claim, head: &[u8]) -> Follow {
+/// Passes over frames up to the next header block, and reads it.
+fn requests(claim: &mut Claim, head: &[u8]) -> Follow {
+    let Some((length, kind, ..)) = Reader::new(head).array().map(header) else { return Follow::More };
+    let is_first = claim.details.http.is_none();
+    match kind {
+        HEADERS => block(claim, head),
+        CONTINUATION => claim.goes_on_as_another(),
+        DATA if is_first => claim.goes_on_as_another(),
+        _ => Follow::Consumed { bytes: 9, skip: length as u64 },
+    }
+}
+
+/// A header block, which may go on in further frames.
+fn block(claim: &mut Claim, head: &[u8]) -> Follow {
     let mut reader = Reader::new(head);
-    let first = match frame(&mut reader) {
-        Some(frame) if frame.kind == HEADERS => frame,
-        Some(frame) if frame.kind == CONTINUATION || frame.kind == 0 => return claim.goes_on_as_another(),
-        Some(_) => return Follow::Consumed { bytes: head.len() - reader.rest().len(), skip: 0 },
-        None => return wait(claim, head),
-    };
+    let Some(first) = frame(&mut reader) else { return wait(claim, head) };
     let Some(mut block) = fragment(&first).map(<[u8]>::to_vec) else { return claim.goes_on_as_another() };
     let mut is_last = first.flags & END_HEADERS != 0;
     while !is_last {
@@ -102,7 +112,14 @@ fn first_request(claim: &mut Claim, head: &[u8]) -> Follow {
             None => return wait(claim, head),
         }
     }
-    read(claim, &block)
+    let used = head.len() - reader.rest().len();
+    match claim.headers.get_or_insert_default().decode(&block) {
+        Some(fields) => {
+            read(claim, &fields);
+            Follow::Consumed { bytes: used, skip: 0 }
+        }
+        None => claim.goes_on_as_another(),
+    }
 }
 
 /// Waits for a frame that can be held.
@@ -127,33 +144,45 @@ fn fragment<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     reader.take(length)
 }
 
-fn read(claim: &mut Claim, block: &[u8]) -> Follow {
-    let Some(fields) = hpack::decode(block) else { return claim.goes_on_as_another() };
+fn read(claim: &mut Claim, fields: &[Field]) {
     let all = |name: &'static [u8]| {
         fields.iter().filter(move |field| field.name == name).map(|field| &field.value[..])
     };
     let mut hosts: Vec<&[u8]> = all(b":authority").chain(all(b"host")).collect();
     hosts.dedup();
+    let method = all(b":method").next();
+    let before = claim.details.http.as_ref().map(|request| request.host.clone());
+    // Trailers of a request name neither.
+    if before.is_some() && method.is_none() && hosts.is_empty() {
+        return;
+    }
     match hosts.as_slice() {
         [] => claim.doubt(Ambiguity::NoHost),
         [host] if is_authority(host) => {}
         [_] => claim.doubt(Ambiguity::HostNotAName),
         _ => claim.doubt(Ambiguity::SeveralHosts),
     }
-    let method = all(b":method").next().unwrap_or_default();
-    let request = Request {
-        method: text(method),
-        host: hosts.first().map(|host| text(&super::http::bare(host))),
-        path: text(all(b":path").next().unwrap_or_default()),
-        user_agent: all(b"user-agent").next().map(text),
-        upgrade: all(b":protocol").next().map(text),
-    };
-    if method == b"CONNECT" {
-        claim.details.target = hosts.first().map(|host| text(host));
+    let host = hosts.first().map(|host| text(&super::http::bare(host)));
+    let is_tunnel = method == Some(b"CONNECT");
+    match before {
+        Some(first) if first != host => claim.doubt(Ambiguity::LaterHost),
+        Some(_) if is_tunnel => claim.doubt(Ambiguity::LaterTunnel),
+        Some(_) => {}
+        None => {
+            if is_tunnel {
+                claim.details.target = hosts.first().map(|host| text(host));
+                claim.doubt(Ambiguity::LaterTunnel);
+            }
+            claim.details.http = Some(Request {
+                method: text(method.unwrap_or_default()),
+                host,
+                path: text(all(b":path").next().unwrap_or_default()),
+                user_agent: all(b"user-agent").next().map(text),
+                upgrade: all(b":protocol").next().map(text),
+            });
+        }
     }
     if !claim.ambiguities.is_empty() {
         claim.confidence = Confidence::Guess;
     }
-    claim.details.http = Some(request);
-    Follow::Done
 }

@@ -74,8 +74,9 @@ use join::join;
 use stream::Stream;
 use websocket::Unframer;
 
-/// The most bytes that are held of a conversation while it has no name, or waits for the other side.
-pub const HELD: usize = 2 * claim::HEAD;
+/// The most bytes that are held of a conversation: while it has no name or waits for the other side, and for what headers
+/// of HTTP/2 refer to.
+pub const HELD: usize = 2 * claim::HEAD + http2::LARGEST;
 
 /// How many conversations may lie inside each other.
 const DEPTH: u8 = 4;
@@ -144,7 +145,7 @@ impl Identifier {
     /// or the other, as the answer will be.
     pub fn is_ahead(&self) -> bool {
         let has_asked = self.client.claim().is_some_and(|claim| claim.gate.is_some());
-        has_asked && !self.client.is_tunnel && self.client.held() > 0
+        has_asked && !self.client.is_tunnel && self.client.waiting() > 0
     }
 
     /// The bytes held, at most [`HELD`].
@@ -210,7 +211,7 @@ impl Identifier {
         let (taken, mut changed) = self.stream_mut(side).take(bytes);
         changed |= self.resolve();
         for side in [Side::Client, Side::Server] {
-            if self.stream(side).is_tunnel && self.stream(side).held() > 0 {
+            if self.stream(side).is_tunnel && self.stream(side).waiting() > 0 {
                 let held = self.stream_mut(side).take_tunnelled();
                 changed |= self.push_inside(side, &held);
             }

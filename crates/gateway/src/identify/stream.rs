@@ -146,7 +146,10 @@ impl Stream {
                         self.phase = Phase::Seeking(self.others);
                         return Some(true);
                     }
-                    Follow::Done => claim.follow = None,
+                    Follow::Done => {
+                        claim.follow = None;
+                        claim.headers = None;
+                    }
                 }
                 Some(changed || self.is_tunnel)
             }
@@ -175,6 +178,7 @@ impl Stream {
                     claim.doubt(Ambiguity::TooLong);
                 }
                 claim.follow = None;
+                claim.headers = None;
                 claim.gate = None;
                 claim.answered = None;
             }
@@ -208,7 +212,13 @@ impl Stream {
     }
 
     /// The bytes held, for those who count memory.
-    pub(super) const fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
+        let table = self.claim().and_then(|claim| claim.headers.as_ref());
+        self.head.len() + table.map_or(0, |table| table.size())
+    }
+
+    /// The bytes that wait to be looked at.
+    pub(super) const fn waiting(&self) -> usize {
         self.head.len()
     }
 }

@@ -355,3 +355,48 @@ fn a_flood_of_refused_connects_is_counted_and_not_kept() {
     let all: u64 = told.iter().map(|connect| connect.omitted + 1).sum();
     assert_eq!(all, 5001);
 }
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A request of HTTP/2 on a stream, for this authority.
+fn request2(stream: u32, authority: &str) -> Vec<u8> {
+    let block = [&[0x82, 0x86, 0x84, 0x41, authority.len() as u8][..], authority.as_bytes()].concat();
+    frame(1, 5, stream, &block)
+}
+
+#[test]
+fn every_request_of_http2_is_for_the_name_that_was_asked_for() {
+    let opening = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, &[])].concat();
+    // By an entry of the table that the first request made, and by a new one.
+    let same = frame(1, 5, 3, &[0x82, 0x86, 0x84, 0xbe]);
+    let data = frame(0, 1, 3, &[0; 5000]);
+    let connect = frame(1, 4, 5, &[&[0x42, 7][..], b"CONNECT", &[0xbe]].concat());
+    for (later, is_cut) in [
+        (same.clone(), false),
+        ([same.clone(), data].concat(), false),
+        (request2(3, "a.example"), false),
+        (request2(3, "b.example"), true),
+        ([same, request2(5, "b.example")].concat(), true),
+        (connect, true),
+    ] {
+        let server = Server::silent();
+        let site = Site::new(&rule(server.port, "http2"));
+        let mut stream = site.connect("a.example", server.port).unwrap();
+        let first = [opening.clone(), request2(1, "a.example")].concat();
+        stream.write_all(&first).unwrap();
+        server.wait_for_bytes(first.len());
+        assert_eq!(site.decision().decision, Decision::Allowed);
+        stream.write_all(&later).unwrap();
+        if is_cut {
+            assert!(is_reset(&mut stream), "{later:x?}");
+            assert_eq!(site.closed().ended.as_deref(), Some("refused"));
+            assert_eq!(server.bytes(), first, "nothing of it got there");
+        } else {
+            server.wait_for_bytes(first.len() + later.len());
+        }
+    }
+}

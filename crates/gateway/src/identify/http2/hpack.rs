@@ -1,77 +1,186 @@
-//! The header block of a connection's first request (HPACK, RFC 7541).
+//! The header blocks of a connection's requests (HPACK, RFC 7541).
 //!
-//! Our own walk over the fields, because what is needed is one block and a handful of names, and the small crates at
-//! hand panic on hostile blocks. The Huffman code is a crate's.
+//! Our own walk over the fields, because what is needed is a handful of names, and the small crates at hand panic on hostile
+//! blocks. The Huffman code is a crate's. Each block depends on all before it: the table is kept as the far side keeps it, entry
+//! by entry and size by size, or a name could mean one thing here and another there.
+
+use std::collections::VecDeque;
 
 use crate::identify::claim::HEAD;
 
 /// A header field.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(in crate::identify) struct Field {
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
+}
+
+impl Field {
+    fn new(name: &[u8], value: &[u8]) -> Self {
+        Self { name: name.to_vec(), value: value.to_vec() }
+    }
+
+    /// As it counts for the table (section 4.1).
+    fn size(&self) -> usize {
+        self.name.len() + self.value.len() + 32
+    }
 }
 
 /// The most fields of a block, and the most bytes that they decode to.
 const FIELDS: usize = 128;
 const DECODED: usize = 4 * HEAD;
+/// The size of a table at first (section 6.5.2 of RFC 9113), and the largest that a client is followed to. It may make it as
+/// large as its server says, which is not looked at.
+const FIRST_SIZE: usize = 4096;
+pub(in crate::identify) const LARGEST: usize = 16 * 1024;
 
-/// The static table (appendix A) as far as pseudo-headers, host and user agent go; a name that isn't needed is empty.
-fn static_field(index: usize) -> Option<(&'static [u8], &'static [u8])> {
-    Some(match index {
-        1 => (b":authority", b""),
-        2 => (b":method", b"GET"),
-        3 => (b":method", b"POST"),
-        4 => (b":path", b"/"),
-        5 => (b":path", b"/index.html"),
-        38 => (b"host", b""),
-        58 => (b"user-agent", b""),
-        6..=61 => (b"", b""),
-        _ => return None,
-    })
+/// The static table (appendix A).
+const STATIC: [(&str, &str); 61] = [
+    (":authority", ""),
+    (":method", "GET"),
+    (":method", "POST"),
+    (":path", "/"),
+    (":path", "/index.html"),
+    (":scheme", "http"),
+    (":scheme", "https"),
+    (":status", "200"),
+    (":status", "204"),
+    (":status", "206"),
+    (":status", "304"),
+    (":status", "400"),
+    (":status", "404"),
+    (":status", "500"),
+    ("accept-charset", ""),
+    ("accept-encoding", "gzip, deflate"),
+    ("accept-language", ""),
+    ("accept-ranges", ""),
+    ("accept", ""),
+    ("access-control-allow-origin", ""),
+    ("age", ""),
+    ("allow", ""),
+    ("authorization", ""),
+    ("cache-control", ""),
+    ("content-disposition", ""),
+    ("content-encoding", ""),
+    ("content-language", ""),
+    ("content-length", ""),
+    ("content-location", ""),
+    ("content-range", ""),
+    ("content-type", ""),
+    ("cookie", ""),
+    ("date", ""),
+    ("etag", ""),
+    ("expect", ""),
+    ("expires", ""),
+    ("from", ""),
+    ("host", ""),
+    ("if-match", ""),
+    ("if-modified-since", ""),
+    ("if-none-match", ""),
+    ("if-range", ""),
+    ("if-unmodified-since", ""),
+    ("last-modified", ""),
+    ("link", ""),
+    ("location", ""),
+    ("max-forwards", ""),
+    ("proxy-authenticate", ""),
+    ("proxy-authorization", ""),
+    ("range", ""),
+    ("referer", ""),
+    ("refresh", ""),
+    ("retry-after", ""),
+    ("server", ""),
+    ("set-cookie", ""),
+    ("strict-transport-security", ""),
+    ("transfer-encoding", ""),
+    ("user-agent", ""),
+    ("vary", ""),
+    ("via", ""),
+    ("www-authenticate", ""),
+];
+
+/// The dynamic table of one direction (section 2.3.2): the newest entry first.
+#[derive(Clone, Debug)]
+pub(in crate::identify) struct Table {
+    fields: VecDeque<Field>,
+    size: usize,
+    most: usize,
 }
 
-/// The fields of the block; `None` if it is broken, or refers to what a first block can't.
-pub(super) fn decode(block: &[u8]) -> Option<Vec<Field>> {
-    let mut rest = block;
-    let mut fields: Vec<Field> = Vec::new();
-    let mut dynamic: Vec<Field> = Vec::new();
-    let mut decoded = 0;
-    while let Some(first) = rest.first() {
-        let (prefix, is_kept) = match first {
-            0x80.. => (7, false),
-            0x40..=0x7f => (6, true),
-            0x20..=0x3f => {
-                integer(&mut rest, 5)?; // a new size for the table
-                continue;
+impl Default for Table {
+    fn default() -> Self {
+        Self { fields: VecDeque::new(), size: 0, most: FIRST_SIZE }
+    }
+}
+
+impl Table {
+    /// What its entries take, as they count (section 4.1).
+    pub(in crate::identify) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The fields of the next block; `None` if it is broken, and the table of no use any more.
+    pub(super) fn decode(&mut self, block: &[u8]) -> Option<Vec<Field>> {
+        let mut rest = block;
+        let mut fields: Vec<Field> = Vec::new();
+        let mut decoded = 0;
+        while let Some(first) = rest.first() {
+            let (prefix, is_kept) = match first {
+                0x80.. => (7, false),
+                0x40..=0x7f => (6, true),
+                0x20..=0x3f => {
+                    let size = integer(&mut rest, 5)?;
+                    self.resize(size)?;
+                    continue;
+                }
+                _ => (4, false),
+            };
+            let index = integer(&mut rest, prefix)?;
+            let field = if prefix == 7 { self.indexed(index)? } else { self.literal(index, &mut rest)? };
+            decoded += field.name.len() + field.value.len();
+            if fields.len() >= FIELDS || decoded > DECODED {
+                return None;
             }
-            _ => (4, false),
-        };
-        let index = integer(&mut rest, prefix)?;
-        let field =
-            if prefix == 7 { indexed(index, &dynamic)? } else { literal(index, &dynamic, &mut rest)? };
-        decoded += field.name.len() + field.value.len();
-        if fields.len() >= FIELDS || decoded > DECODED {
-            return None;
+            if is_kept {
+                self.keep(field.clone());
+            }
+            fields.push(field);
         }
-        if is_kept {
-            dynamic.insert(0, field.clone());
+        Some(fields)
+    }
+
+    fn indexed(&self, index: usize) -> Option<Field> {
+        let place = index.checked_sub(1)?;
+        match STATIC.get(place) {
+            Some((name, value)) => Some(Field::new(name.as_bytes(), value.as_bytes())),
+            None => self.fields.get(place - STATIC.len()).cloned(),
         }
-        fields.push(field);
     }
-    Some(fields)
-}
 
-fn indexed(index: usize, dynamic: &[Field]) -> Option<Field> {
-    match static_field(index) {
-        Some((name, value)) => Some(Field { name: name.to_vec(), value: value.to_vec() }),
-        None => dynamic.get(index.checked_sub(62)?).cloned(),
+    fn literal(&self, index: usize, rest: &mut &[u8]) -> Option<Field> {
+        let name = if index == 0 { string(rest)? } else { self.indexed(index)?.name };
+        Some(Field { name, value: string(rest)? })
     }
-}
 
-fn literal(index: usize, dynamic: &[Field], rest: &mut &[u8]) -> Option<Field> {
-    let name = if index == 0 { string(rest)? } else { indexed(index, dynamic)?.name };
-    Some(Field { name, value: string(rest)? })
+    /// Puts a field first, and lets go of the oldest until all fit (section 4.4): one that is larger than the table empties it.
+    fn keep(&mut self, field: Field) {
+        self.size += field.size();
+        self.fields.push_front(field);
+        self.evict();
+    }
+
+    fn resize(&mut self, most: usize) -> Option<()> {
+        self.most = Some(most).filter(|most| *most <= LARGEST)?;
+        self.evict();
+        Some(())
+    }
+
+    fn evict(&mut self) {
+        while self.size > self.most {
+            let Some(oldest) = self.fields.pop_back() else { return };
+            self.size -= oldest.size();
+        }
+    }
 }
 
 /// An integer behind a prefix of so many bits (section 5.1), at most 2^28.
@@ -115,14 +224,19 @@ fn string(rest: &mut &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn decoded(block: &[u8]) -> Vec<(String, String)> {
+    fn decode(table: &mut Table, block: &[u8]) -> Vec<(String, String)> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        decode(block).unwrap().into_iter().map(|field| (text(field.name), text(field.value))).collect()
+        table.decode(block).unwrap().into_iter().map(|field| (text(field.name), text(field.value))).collect()
+    }
+
+    fn decoded(block: &[u8]) -> Vec<(String, String)> {
+        decode(&mut Table::default(), block)
     }
 
     #[test]
     fn the_requests_of_the_specification_are_read() {
-        let expected = [(":method", "GET"), ("", ""), (":path", "/"), (":authority", "www.example.com")];
+        let expected =
+            [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "www.example.com")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         // RFC 7541, C.3.1 and C.4.1.
         let plain = [&[0x82, 0x86, 0x84, 0x41, 0x0f][..], b"www.example.com"].concat();
@@ -145,7 +259,40 @@ mod tests {
         for block in
             [&[0x41][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff], &[0x80], &[0xbe], &[0x41, 5, b'a'], &[0x7f]]
         {
-            assert!(decode(block).is_none(), "{block:x?}");
+            assert!(Table::default().decode(block).is_none(), "{block:x?}");
         }
+    }
+
+    #[test]
+    fn later_blocks_refer_to_earlier_ones() {
+        let mut table = Table::default();
+        // RFC 7541, C.3.1 to C.3.3: three requests of one connection.
+        let first = [&[0x82, 0x86, 0x84, 0x41, 0x0f][..], b"www.example.com"].concat();
+        let second = [&[0x82, 0x86, 0x84, 0xbe, 0x58, 0x08][..], b"no-cache"].concat();
+        let third =
+            [&[0x82, 0x87, 0x85, 0xbf, 0x40, 0x0a][..], b"custom-key", &[0x0c], b"custom-value"].concat();
+        let authority = |fields: &[(String, String)]| {
+            fields.iter().find(|(name, _)| name == ":authority").map(|(_, value)| value.clone())
+        };
+        for block in [first, second, third] {
+            assert_eq!(authority(&decode(&mut table, &block)).as_deref(), Some("www.example.com"));
+        }
+        assert_eq!((table.fields.len(), table.size), (3, 57 + 53 + 54));
+    }
+
+    #[test]
+    fn a_table_holds_what_fits_and_no_more() {
+        let mut table = Table::default();
+        for number in 0..500u32 {
+            let name = format!("name-{number:03}");
+            let block = [&[0x40, 8][..], name.as_bytes(), &[1], b"v"].concat();
+            table.decode(&block).unwrap();
+            assert!(table.size <= FIRST_SIZE);
+        }
+        assert_eq!(table.fields.len(), FIRST_SIZE / (8 + 1 + 32));
+        // A size of 0 empties it, and nothing can be referred to.
+        table.decode(&[0x20]).unwrap();
+        assert!(table.fields.is_empty() && table.decode(&[0xbe]).is_none());
+        assert!(Table::default().decode(&[0x3f, 0xe1, 0xff, 0x7f]).is_none(), "larger than is followed");
     }
 }
