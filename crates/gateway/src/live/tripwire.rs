@@ -18,13 +18,21 @@ use crate::capture::Ends;
 const AT_ONCE: usize = 64;
 
 pub(super) async fn serve(shared: Rc<Shared>, socket: OwnedFd) {
-    let mut state = shared.register.state();
     #[expect(deprecated, reason = "what it is unsound for is a type that may change its descriptor")]
     let Ok(socket) = AsyncFd::new(socket) else { return };
+    watch(&shared, &socket).await;
+    let socket = socket.into_inner();
+    // The kernel waits for all processors when a packet socket is closed, some 10 ms; nobody else has to. Without a thread
+    // it is closed here.
+    let _ = std::thread::Builder::new().name("gateway-close".into()).spawn(move || drop(socket));
+}
+
+async fn watch(shared: &Shared, socket: &AsyncFd<OwnedFd>) {
+    let mut state = shared.register.state();
     let mut buffer = [0; 256];
     loop {
         let readable = async {
-            ready(&shared).await;
+            ready(shared).await;
             socket.readable().await
         };
         let mut guard = tokio::select! {
@@ -36,8 +44,8 @@ pub(super) async fn serve(shared: Rc<Shared>, socket: OwnedFd) {
             },
         };
         for _ in 0..AT_ONCE {
-            match rustix::io::read(&socket, &mut buffer) {
-                Ok(length) => see(&shared, buffer.get(..length).unwrap_or_default()),
+            match rustix::io::read(socket, &mut buffer) {
+                Ok(length) => see(shared, buffer.get(..length).unwrap_or_default()),
                 Err(_) => {
                     guard.clear_ready();
                     break;
