@@ -31,7 +31,7 @@ pub trait Gate: Debug + Send + Sync {
     /// [expected](Gate::expect) or [withdrawn](Gate::withdraw); it may reach the listener before either.
     ///
     /// # Errors
-    /// What its process gets instead. The gate has recorded it.
+    /// What its process gets instead. The gate has recorded it, unless there is no network of that family at all.
     fn admit(&self, wanted: Wanted) -> Result<Admission, Errno>;
 
     /// The connection was made, and comes from this address.

@@ -238,9 +238,9 @@ impl Conversation {
 
     async fn flush_greeting(&mut self) -> Result<(), Why> {
         let greeting = std::mem::take(&mut self.greeting);
-        // A client that reads nothing can't hold us for ever; one that is gone is noticed when it is read from.
-        let _ = timeout(GREETED, write_all(&self.client, &greeting)).await;
-        Ok(())
+        // What comes later must not come without it.
+        let written = timeout(GREETED, write_all(&self.client, &greeting)).await;
+        if matches!(written, Ok(Ok(()))) { Ok(()) } else { Err(Why::Deaf) }
     }
 
     // The end of one that does not pass.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use event::fact::{Fact, Limit, LimitAction, LimitHit};
 use event::{Cause, Observation, Process};
-use policy::network::{Destination, Network, Refusal};
+use policy::network::{Destination, Network, NetworkLimits, Refusal};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use sandbox::Witness;
@@ -204,39 +204,54 @@ impl Register {
         let who = Arc::new(Who { cause, process });
         let is_same_family = |listener: &&SocketAddr| listener.is_ipv4() == destination.is_ipv4();
         let listener = *self.listeners.iter().find(is_same_family).ok_or(Errno::NETUNREACH)?;
-        let network = self.network();
-        let mut notes = lock(&self.notes);
-        notes.flows += 1;
-        let (flow, port) = (notes.flows, destination.port());
-        let wanted = meant(notes.resolver.pool(), destination);
-        if let Err(refusal) = wanted.clone().and_then(|wanted| network.candidates(&wanted, port).map(drop)) {
-            let omitted = notes.refusals.take(Instant::now());
-            drop(notes);
-            let place = wanted.unwrap_or(Destination::Address(destination.ip()));
-            if let Some(omitted) = omitted {
-                let fact = report::not_allowed(flow, &place, port, &Why::Policy(refusal), None, omitted);
-                self.tell_of(Some(&who), fact);
-            }
-            return Err(Errno::CONNREFUSED);
-        }
-        let limits = network.limits();
-        let most = limits.connections().min(self.most);
-        let place = match self.place(most) {
-            Some(place) if notes.rate.take(limits.new_per_second(), Instant::now()) => place,
-            place => {
-                drop(notes);
-                let (limit, bound) = match place {
-                    Some(_) => (Limit::NewPerSecond, limits.new_per_second()),
-                    None => (Limit::Connections, most),
-                };
-                self.tell_limit(&who, limit, bound.into(), LimitAction::Refused);
-                return Err(Errno::CONNREFUSED);
-            }
+        let (network, port) = (self.network(), destination.port());
+        let (ticket, destination) = self.look_up_rules(&network, destination, &who)?;
+        let place = self.find_place(network.limits(), &who)?;
+        let expected =
+            Expected { flow: ticket, who, destination, port, since: Instant::now(), _place: place };
+        lock(&self.notes).admitted.insert(ticket, expected);
+        Ok(Admission { listener, ticket })
+    }
+
+    /// The number of a new flow and what its address stands for, if rules lead there; it is told if none does.
+    fn look_up_rules(
+        &self,
+        network: &Network,
+        address: SocketAddr,
+        who: &Who,
+    ) -> Result<(u64, Destination), Errno> {
+        let (flow, meant) = {
+            let mut notes = lock(&self.notes);
+            notes.flows += 1;
+            (notes.flows, meant(notes.resolver.pool(), address))
         };
-        let destination = wanted.map_err(|_| Errno::CONNREFUSED)?;
-        let expected = Expected { flow, who, destination, port, since: Instant::now(), _place: place };
-        notes.admitted.insert(flow, expected);
-        Ok(Admission { listener, ticket: flow })
+        let led = meant.clone().and_then(|meant| network.candidates(&meant, address.port()).map(drop));
+        let place = meant.unwrap_or(Destination::Address(address.ip()));
+        let Err(refusal) = led else { return Ok((flow, place)) };
+        if let Some(omitted) = self.tells_refusal() {
+            let why = Why::Policy(refusal);
+            let fact = report::not_allowed(flow, &place, address.port(), &why, None, omitted);
+            self.tell_of(Some(who), fact);
+        }
+        Err(Errno::CONNREFUSED)
+    }
+
+    /// A place for one more connection, if limits leave one; it is told if they don't.
+    fn find_place(&self, limits: &NetworkLimits, who: &Who) -> Result<Place, Errno> {
+        let most = limits.connections().min(self.most);
+        let place = self.place(most);
+        let has_place = place.is_some();
+        let is_in_time = || lock(&self.notes).rate.take(limits.new_per_second(), Instant::now());
+        if let Some(place) = place.filter(|_| is_in_time()) {
+            return Ok(place);
+        }
+        let (limit, bound) = if has_place {
+            (Limit::NewPerSecond, limits.new_per_second())
+        } else {
+            (Limit::Connections, most)
+        };
+        self.tell_limit(who, limit, bound.into(), LimitAction::Refused);
+        Err(Errno::CONNREFUSED)
     }
 
     /// A connection that was admitted comes from this address.

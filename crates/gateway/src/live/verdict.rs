@@ -37,6 +37,8 @@ pub(super) enum Why {
     Lookup(LookupError),
     /// Its place can't be reached.
     Unreachable(io::ErrorKind),
+    /// The client does not take what the server says.
+    Deaf,
     /// The run has ended.
     RunEnded,
 }
@@ -51,6 +53,7 @@ impl Why {
             Self::Special(..) => "special-address",
             Self::Lookup(error) => error.name(),
             Self::Unreachable(_) => "unreachable",
+            Self::Deaf => "client-deaf",
             Self::RunEnded => "run-ended",
         }
     }
@@ -58,7 +61,7 @@ impl Why {
     /// What was decided, or became of it.
     pub(super) const fn decision(&self) -> Decision {
         match self {
-            Self::Lookup(_) | Self::Unreachable(_) | Self::RunEnded => Decision::Failed,
+            Self::Lookup(_) | Self::Unreachable(_) | Self::Deaf | Self::RunEnded => Decision::Failed,
             _ => Decision::Refused,
         }
     }
@@ -80,6 +83,7 @@ impl fmt::Display for Why {
             }
             Self::Lookup(error) => error.fmt(f),
             Self::Unreachable(error) => write!(f, "cannot reach it: {error}"),
+            Self::Deaf => f.write_str("the client does not take what the server says"),
             Self::RunEnded => f.write_str("the run has ended"),
         }
     }
