@@ -290,7 +290,7 @@ fn silence_is_a_protocol_that_nobody_knows() {
     let begun = Instant::now();
     assert!(is_reset(&mut stream));
     let waited = begun.elapsed();
-    assert!(waited > Duration::from_millis(150) && waited < Duration::from_secs(3), "{waited:?}");
+    assert!(waited > Duration::from_millis(150) && waited < Duration::from_secs(8), "{waited:?}");
     assert_eq!(reason(&site.decision()), "protocol-unknown");
     assert_eq!(server.connections(), 0);
 }
@@ -307,7 +307,7 @@ fn drops_of_an_opening_are_not_waited_for_without_end() {
         thread::sleep(Duration::from_millis(50));
     }
     let taken = begun.elapsed();
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert!(taken < Duration::from_secs(7), "{taken:?}");
     assert_eq!(site.decision().decision, Decision::Refused);
 }
 

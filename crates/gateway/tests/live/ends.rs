@@ -182,8 +182,10 @@ fn no_more_are_open_at_once_and_no_more_begin_than_may() {
     assert_eq!((told.len(), told[0].limit), (1, Limit::Connections));
 
     let mut site = Site::new(&anything(server.port, "new_per_second: 5"));
+    let start = Instant::now();
     let begun = (0..50).filter(|_| site.connect("a.example", server.port).is_ok()).count();
-    assert!((5..10).contains(&begun), "{begun}");
+    let most = 6.0 + 5.0 * start.elapsed().as_secs_f64();
+    assert!(begun >= 5 && begun as f64 <= most, "{begun} of at most {most}");
     assert_eq!(limits(&site.end())[0].limit, Limit::NewPerSecond);
 }
 
@@ -195,7 +197,7 @@ fn the_end_of_the_run_ends_all_flows_and_tells_each() {
     site.wait_for(|told| (flows(told).len() == 40).then_some(()));
     let begun = Instant::now();
     let told = site.end();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let closed: Vec<_> = flows(&told).into_iter().filter(|flow| flow.phase == FlowPhase::Closed).collect();
     assert_eq!(closed.len(), 40);
     assert!(closed.iter().all(|flow| flow.ended.as_deref() == Some("run-ended")));
