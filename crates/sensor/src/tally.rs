@@ -56,7 +56,7 @@ impl Tally {
                 self.refuse(call, &observation.fact);
             }
             Fact::NetConnect(connect) if connect.decision == Decision::Refused => {
-                self.refused.network += 1 + connect.omitted;
+                self.refused.network += 1;
                 self.refuse(call, &observation.fact);
             }
             Fact::NetConnect(connect) if connect.decision == Decision::Failed => {

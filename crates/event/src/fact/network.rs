@@ -49,9 +49,6 @@ pub struct NetConnect {
     /// What it spoke; absent where it was decided before it said a word.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub spoken: Option<Spoken>,
-    /// Refused connections since the last event of one, of which none tells: floods are counted.
-    #[serde(skip_serializing_if = "is_zero", default)]
-    pub omitted: u64,
 }
 
 /// Where a connection was to go.
@@ -403,7 +400,6 @@ mod tests {
             reason: Some("address-not-allowed".into()),
             detail: None,
             spoken: None,
-            omitted: 0,
         };
         let json = serde_json::to_string(&refused).unwrap();
         assert_eq!(

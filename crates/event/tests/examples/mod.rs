@@ -191,7 +191,6 @@ fn net_connect() -> NetConnect {
         reason: Some("protocol-not-allowed".into()),
         detail: Some("it speaks stratum, and tls is allowed there".into()),
         spoken: Some(Spoken { layer, inside: Vec::new() }),
-        omitted: 0,
     }
 }
 

@@ -246,11 +246,9 @@ impl Conversation {
     // The end of one that does not pass.
 
     async fn refuse(&mut self, why: &Why) {
-        if let Some(omitted) = self.register().tells_refusal() {
-            let Expected { flow, destination, port, .. } = &self.expected;
-            let fact = report::not_allowed(*flow, destination, *port, why, self.spoken(), omitted);
-            self.register().tell_of(Some(&self.expected.who), fact);
-        }
+        let Expected { flow, destination, port, who, .. } = &self.expected;
+        let fact = report::not_allowed(*flow, destination, *port, why, self.spoken());
+        self.register().tell_of(Some(who), fact);
         if self.speaks_plain_http() && *why != Why::RunEnded {
             let _ = timeout(FAREWELL, self.say_why(why)).await;
         } else {

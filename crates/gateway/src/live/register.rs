@@ -28,7 +28,7 @@ use crate::budget::Budget;
 use crate::names::{Pool, Resolver};
 
 /// Addresses from which questions and datagrams come, the last of them.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 1024;
 /// How long a connection that was admitted may take to come. On a loopback it is there at once.
 const COMING: Duration = Duration::from_secs(10);
 /// Descriptors of the process that flows leave to others; each flow has two.
@@ -99,7 +99,7 @@ struct Notes {
     resolver: Resolver,
     askers: Recent<(SocketAddr, bool), Arc<Who>>,
     watched: Recent<SocketAddr, (Arc<Who>, Option<SocketAddr>)>,
-    refusals: Budget,
+    strangers: Budget,
     limits: HashMap<Limit, Instant>,
 }
 
@@ -119,7 +119,7 @@ impl Register {
             resolver: Resolver::default(),
             askers: Recent::new(REMEMBERED),
             watched: Recent::new(REMEMBERED),
-            refusals: Budget::default(),
+            strangers: Budget::default(),
             limits: HashMap::new(),
         };
         Self {
@@ -172,9 +172,9 @@ impl Register {
         }
     }
 
-    /// Whether one more refusal is told, and how many before it were not.
-    pub(super) fn tells_refusal(&self) -> Option<u64> {
-        lock(&self.notes).refusals.take(Instant::now())
+    /// Whether one more thing is told that nobody in particular did.
+    pub(super) fn tells_stranger(&self) -> bool {
+        lock(&self.notes).strangers.take(Instant::now()).is_some()
     }
 
     // The policy.
@@ -228,11 +228,8 @@ impl Register {
         let led = meant.clone().and_then(|meant| network.candidates(&meant, address.port()).map(drop));
         let place = meant.unwrap_or(Destination::Address(address.ip()));
         let Err(refusal) = led else { return Ok((flow, place)) };
-        if let Some(omitted) = self.tells_refusal() {
-            let why = Why::Policy(refusal);
-            let fact = report::not_allowed(flow, &place, address.port(), &why, None, omitted);
-            self.tell_of(Some(who), fact);
-        }
+        let fact = report::not_allowed(flow, &place, address.port(), &Why::Policy(refusal), None);
+        self.tell_of(Some(who), fact);
         Err(Errno::CONNREFUSED)
     }
 
@@ -354,7 +351,7 @@ impl Register {
                 Some(Arc::clone(who))
             }
             Some(_) => return None,
-            None => notes.refusals.take(Instant::now()).map(|_| None)?,
+            None => notes.strangers.take(Instant::now()).map(|_| None)?,
         };
         Some(Stray { who, name: notes.resolver.pool().name(destination.ip()).map(ToString::to_string) })
     }

@@ -15,7 +15,6 @@ pub(super) fn not_allowed(
     port: u16,
     why: &Why,
     spoken: Option<Spoken>,
-    omitted: u64,
 ) -> NetConnect {
     NetConnect {
         flow,
@@ -25,7 +24,6 @@ pub(super) fn not_allowed(
         reason: Some(why.name().into()),
         detail: Some(Text::from(why.to_string())),
         spoken,
-        omitted,
     }
 }
 
@@ -45,7 +43,6 @@ pub(super) fn allowed(
         reason: None,
         detail: None,
         spoken,
-        omitted: 0,
     }
 }
 

@@ -195,7 +195,7 @@ pub(super) async fn ready(shared: &Shared) {
 /// A connection that nobody was asked about.
 fn stranger(shared: &Shared, stream: &TcpStream, source: SocketAddr) {
     reset(stream);
-    if shared.register.tells_refusal().is_some() {
+    if shared.register.tells_stranger() {
         let listener = stream.local_addr().unwrap_or(source);
         let destination =
             Destination { address: Text::from(listener.ip().to_string()), port: Some(listener.port()) };
