@@ -19,7 +19,7 @@ use super::register::{Expected, Register, State};
 use super::relay::{Ended, Relay};
 use super::report;
 use super::resolver::write_all;
-use super::server::{Shared, reset, until_over};
+use super::server::{Shared, ready, reset, until_over};
 use super::tap::Tape;
 use super::verdict::{Verdict, Why, decide, server_may_begin};
 use crate::flow::Flow;
@@ -246,6 +246,7 @@ impl Conversation {
     // The end of one that does not pass.
 
     async fn refuse(&mut self, why: &Why) {
+        ready(&self.shared).await;
         let Expected { flow, destination, port, who, .. } = &self.expected;
         let fact = report::not_allowed(*flow, destination, *port, why, self.spoken());
         self.register().tell_of(Some(who), fact);
@@ -318,6 +319,8 @@ impl Conversation {
             reset(&passage.dialled.stream);
         }
         self.end_tape(&ended);
+        // Many may end at once.
+        ready(&self.shared).await;
         self.tell(&passage, FlowPhase::Closed, Some(&ended));
     }
 
