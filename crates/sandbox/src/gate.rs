@@ -147,10 +147,14 @@ impl Network {
         Ok(Self { gate: gateway.open(sockets, witness)?, listeners })
     }
 
-    /// Whether an address of the sandbox's own is the gateway's listener.
+    /// Whether an address of the sandbox's own leads to the gateway's listener. An unspecified one may lead to either
+    /// family's: for `::` the kernel takes 127.0.0.1 where the socket is bound to an IPv4 address.
     pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
-        let address = SocketAddr::new(own(address.ip()), address.port());
-        self.listeners.contains(&address)
+        let ip = address.ip().to_canonical();
+        let leads_to = |listener: &SocketAddr| {
+            listener.port() == address.port() && (ip.is_unspecified() || listener.ip() == ip)
+        };
+        self.listeners.iter().any(leads_to)
     }
 }
 

@@ -13,9 +13,14 @@ for port in ports:
     for address in ('127.0.0.1', '0.0.0.0', '::1', '::', '::ffff:127.0.0.1'):
         family = socket.AF_INET6 if ':' in address else socket.AF_INET
         s = socket.socket(family)
-        say('way connect %s' % address, attempt(lambda: s.connect((address, port))))
+        say('way connect %s %d' % (address, port), attempt(lambda: s.connect((address, port))))
         s = socket.socket(family)
-        say('way fast open %s' % address, attempt(lambda: s.sendto(b'x', FASTOPEN, (address, port))))
+        say('way fast open %s %d' % (address, port), attempt(lambda: s.sendto(b'x', FASTOPEN, (address, port))))
+    # The kernel takes :: for the loopback of the family that the socket is bound in (tcp_v6_connect).
+    for own in ('::ffff:127.0.0.1', '::ffff:127.0.0.2', '::ffff:0.0.0.0', '::1'):
+        s = socket.socket(socket.AF_INET6)
+        s.bind((own, 0))
+        say('way connect :: from %s %d' % (own, port), attempt(lambda: s.connect(('::', port))))
 s = socket.socket()
 say('way deferred', attempt(lambda: s.setsockopt(socket.IPPROTO_TCP, FASTOPEN_CONNECT, 1)))
 
