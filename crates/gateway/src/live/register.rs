@@ -86,7 +86,7 @@ pub(super) struct Register {
     open: Arc<AtomicU64>,
     /// How many flows this process has descriptors for.
     most: u32,
-    /// Bytes that left, of all flows together.
+    /// Bytes that left or are about to, of all flows together.
     sent: AtomicU64,
 }
 

@@ -219,8 +219,9 @@ impl<'a> Relay<'a> {
         let may = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let allowed = bytes.get(..may).unwrap_or_default();
         self.conversation.film(side, allowed);
-        write_all(to, allowed).await.map_err(other_reset)?;
+        // Before anything is waited for: other flows would have as much left as this one.
         self.conversation.register().count_sent(length(may));
+        write_all(to, allowed).await.map_err(other_reset)?;
         if may < bytes.len() { Err(self.cut(limit)) } else { Ok(()) }
     }
 
@@ -269,11 +270,11 @@ impl<'a> Relay<'a> {
             }
         };
         self.conversation.seen.borrow_mut().count(&self.conversation.shared, side, taken, &[]);
-        self.drain(side, &pipe, taken).await?;
-        self.conversation.shared.pipes.put(pipe);
         if side == Side::Client {
             self.conversation.register().count_sent(length(taken));
         }
+        self.drain(side, &pipe, taken).await?;
+        self.conversation.shared.pipes.put(pipe);
         Ok(Some(taken))
     }
 
