@@ -180,13 +180,16 @@ impl Conversation {
                 // What holds now is looked at above.
                 _ = self.state.changed() => {}
                 ready = self.client.readable(), if !client_ended => {
-                    client_ended = ready.is_err() || self.listen(Side::Client, None);
+                    let ended = ready.and_then(|()| self.listen(Side::Client, None));
+                    client_ended = ended.as_ref().map_or(true, |ended| *ended);
+                    // With nobody left to greet, it doesn't matter what the server would say.
+                    server_ended |= ended.is_err();
                 }
                 ready = readable(server), if !server_ended && self.greeting.len() < HELD => {
-                    server_ended = ready.is_err() || self.listen(Side::Server, server);
-                    self.greet();
+                    server_ended = ready.and_then(|()| self.listen(Side::Server, server)).unwrap_or(true);
+                    self.greet()?;
                 }
-                _ = self.client.writable(), if !self.greeting.is_empty() => self.greet(),
+                _ = self.client.writable(), if !self.greeting.is_empty() => self.greet()?,
                 () = sleep_until(until.into()) => self.conclude(),
             }
             if client_ended && server_ended || self.held.len() >= HELD {
@@ -203,7 +206,7 @@ impl Conversation {
     }
 
     /// Takes in what a side says now. True: it says no more.
-    fn listen(&mut self, side: Side, server: Option<&TcpStream>) -> bool {
+    fn listen(&mut self, side: Side, server: Option<&TcpStream>) -> io::Result<bool> {
         let mut buffer = self.shared.buffer.borrow_mut();
         let (stream, into) = match server {
             Some(server) => (server, &mut self.greeting),
@@ -213,7 +216,7 @@ impl Conversation {
         let room = HELD.saturating_sub(into.len()).min(HELD_IN_ALL.saturating_sub(held)).min(buffer.len());
         match stream.try_read(buffer.get_mut(..room).unwrap_or_default()) {
             // Without room, nothing that it says could be held.
-            Ok(0) => true,
+            Ok(0) => Ok(true),
             Ok(length) => {
                 let bytes = buffer.get(..length).unwrap_or_default();
                 into.extend_from_slice(bytes);
@@ -223,17 +226,22 @@ impl Conversation {
                 self.counted += length;
                 self.shared.held.set(held + length);
                 self.seen.borrow_mut().hear(&self.shared, side, bytes);
-                false
+                Ok(false)
             }
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    /// Gives the client what the server said: many speak only then.
-    fn greet(&mut self) {
-        if let Ok(length) = self.client.try_write(&self.greeting) {
-            self.greeting.drain(..length);
+    /// Gives the client what the server said: many speak only then. A client that is gone can always be written to, and
+    /// never is: to go on with it would be to go on without end.
+    fn greet(&mut self) -> Result<(), Why> {
+        match self.client.try_write(&self.greeting) {
+            Ok(length) => drop(self.greeting.drain(..length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Err(Why::Deaf),
         }
+        Ok(())
     }
 
     async fn flush_greeting(&mut self) -> Result<(), Why> {

@@ -9,7 +9,7 @@ use event::Protocol;
 use event::fact::{Decision, FlowPhase, NetConnect};
 use rustix::io::Errno;
 
-use crate::site::{Server, Site, client_hello, connects, flows, is_reset, queries, read_all};
+use crate::site::{Server, Site, client_hello, connects, flows, is_reset, queries, read_all, reset};
 
 const REQUEST: &[u8] = b"GET /word HTTP/1.1\r\nHost: a.example\r\nUser-Agent: test\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -418,4 +418,24 @@ fn an_opening_that_is_only_a_pretext_is_cut_at_what_follows() {
         assert_eq!(site.closed().ended.as_deref(), Some("refused"), "{protocol}");
         assert_eq!(server.bytes(), opening, "{protocol}: nothing of it got there");
     }
+}
+
+/// The policy waits a minute: what is over at once was not waited for.
+#[test]
+fn who_is_gone_before_a_greeting_is_not_waited_for() {
+    // Not enough to know what it will be.
+    let server = Server::new(|stream| {
+        thread::sleep(Duration::from_millis(200));
+        stream.write_all(b"S")
+    });
+    let patient = rule(server.port, "ssh").replace("200ms", "60s");
+
+    let site = Site::new(&patient);
+    reset(site.connect("a.example", server.port).unwrap());
+    assert_eq!(reason(&site.decision()), "protocol-unknown");
+
+    // One that only said its last finds out by the greeting.
+    let site = Site::new(&patient);
+    drop(site.connect("a.example", server.port).unwrap());
+    assert_eq!(reason(&site.decision()), "client-deaf");
 }
