@@ -20,6 +20,8 @@ const STREAMS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest datagram.
 const LONGEST: usize = 65_535;
+/// Datagrams that are answered before others get their turn: a flood of them would never leave any.
+const AT_ONCE: usize = 64;
 
 pub(super) async fn serve_datagrams(shared: Rc<Shared>, socket: UdpSocket) {
     let mut state = shared.register.state();
@@ -30,12 +32,19 @@ pub(super) async fn serve_datagrams(shared: Rc<Shared>, socket: UdpSocket) {
             () = until_over(&mut state) => return,
             () = ready_to_read(&shared, &socket) => {}
         }
-        // An error is that of an answer that could not be delivered.
-        if let Ok((length, source)) = socket.try_recv_from(&mut buffer)
-            && let Some(response) = answer(&shared, buffer.get(..length).unwrap_or_default(), source, false)
-        {
-            let _ = socket.try_send_to(&response, source);
+        for _ in 0..AT_ONCE {
+            match socket.try_recv_from(&mut buffer) {
+                Ok((length, source)) => {
+                    let question = buffer.get(..length).unwrap_or_default();
+                    if let Some(response) = answer(&shared, question, source, false) {
+                        let _ = socket.try_send_to(&response, source);
+                    }
+                }
+                // None is left, or it is that of an answer that could not be delivered.
+                Err(_) => break,
+            }
         }
+        tokio::task::yield_now().await;
     }
 }
 

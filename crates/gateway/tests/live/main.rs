@@ -6,3 +6,4 @@ mod decisions;
 mod ends;
 mod names;
 mod site;
+mod storms;
