@@ -86,6 +86,8 @@ async fn serve_stream(shared: &Shared, stream: &TcpStream, source: SocketAddr) -
         let length = u16::try_from(response.len()).map_err(|_| io::ErrorKind::InvalidData)?;
         let framed = [&length.to_be_bytes()[..], &response].concat();
         timeout(PATIENCE, write_all(stream, &framed)).await??;
+        // The next question may be here already, and the one after it.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Site {
     pub(crate) gateway: Gateway,
     pub(crate) gate: Option<Box<dyn Gate>>,
     pub(crate) resolver: SocketAddr,
+    pub(crate) resolver_streams: SocketAddr,
     pub(crate) listener: SocketAddr,
     witness: Arc<Collector>,
 }
@@ -60,6 +61,7 @@ impl Site {
         let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let streams = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (at, resolver) = (listener.local_addr().unwrap(), datagrams.local_addr().unwrap());
+        let resolver_streams = streams.local_addr().unwrap();
         let sockets = Sockets {
             listeners: vec![listener],
             resolver_datagrams: vec![datagrams],
@@ -68,7 +70,7 @@ impl Site {
         };
         let witness = Arc::new(Collector::default());
         let gate = gateway.open(sockets, Arc::clone(&witness) as Arc<_>).unwrap();
-        Self { gateway, gate: Some(gate), resolver, listener: at, witness }
+        Self { gateway, gate: Some(gate), resolver, resolver_streams, listener: at, witness }
     }
 
     fn gate(&self) -> &dyn Gate {

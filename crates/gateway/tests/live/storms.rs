@@ -1,14 +1,15 @@
 //! What an agent does much of, so that something else does not happen.
 
-use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::RecordType;
 
-use crate::site::{Server, Site, is_reset, policy};
+use crate::site::{Server, Site, flows, is_reset, policy};
 
 fn anything(port: u16) -> String {
     format!(
@@ -16,40 +17,59 @@ fn anything(port: u16) -> String {
     )
 }
 
-/// Asks for ever other names, as fast as it can, until told otherwise.
-fn flood(site: &Site, is_over: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
-    let (resolver, is_over) = (site.resolver, Arc::clone(is_over));
-    thread::spawn(move || {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let questions: Vec<_> = (0..256)
-            .map(|number| {
-                let mut message = Message::query();
-                let name = format!("{number}.elsewhere.example.").parse().unwrap();
-                message.add_query(Query::query(name, RecordType::A));
-                message.to_vec().unwrap()
-            })
-            .collect();
-        for question in questions.iter().cycle() {
-            if is_over.load(Ordering::Relaxed) {
-                break;
-            }
-            let _ = socket.send_to(question, resolver);
-        }
+/// Questions for names that no rule allows.
+fn questions() -> Vec<Vec<u8>> {
+    let question = |number| {
+        let mut message = Message::query();
+        let name = format!("{number}.elsewhere.example.").parse().unwrap();
+        message.add_query(Query::query(name, RecordType::A));
+        message.to_vec().unwrap()
+    };
+    (0..256).map(question).collect()
+}
+
+/// Asks in datagrams, as fast as it can, until told otherwise.
+fn ask_in_datagrams(resolver: SocketAddr, is_over: &AtomicBool) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    for question in questions().iter().cycle().take_while(|_| !is_over.load(Ordering::Relaxed)) {
+        let _ = socket.send_to(question, resolver);
+    }
+}
+
+/// Asks in a stream, without waiting for answers, and takes them all the same.
+fn ask_in_a_stream(resolver: SocketAddr, is_over: &AtomicBool) {
+    let framed = |question: Vec<u8>| [&(question.len() as u16).to_be_bytes()[..], &question].concat();
+    let questions: Vec<u8> = questions().into_iter().flat_map(framed).collect();
+    let mut stream = TcpStream::connect(resolver).unwrap();
+    let mut answers = stream.try_clone().unwrap();
+    let taker = thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while matches!(answers.read(&mut bytes), Ok(1..)) {}
+    });
+    while !is_over.load(Ordering::Relaxed) && stream.write_all(&questions).is_ok() {}
+    let _ = stream.shutdown(Shutdown::Both);
+    taker.join().unwrap();
+}
+
+/// A new policy cuts a flow while several threads ask.
+fn is_cut_while(resolver: impl Fn(&Site) -> SocketAddr, ask: fn(SocketAddr, &AtomicBool)) -> bool {
+    let server = Server::silent();
+    let site = Site::new(&anything(server.port));
+    let mut stream = site.connect("a.example", server.port).unwrap();
+    site.wait_for(|told| (!flows(told).is_empty()).then_some(()));
+    let (is_over, resolver) = (AtomicBool::new(false), resolver(&site));
+    thread::scope(|scope| {
+        (0..4).for_each(|_| drop(scope.spawn(|| ask(resolver, &is_over))));
+        thread::sleep(Duration::from_millis(300));
+        site.gateway.set_policy(&policy("  allow: []\n"), "new").unwrap();
+        let is_cut = is_reset(&mut stream);
+        is_over.store(true, Ordering::Relaxed);
+        is_cut
     })
 }
 
 #[test]
 fn a_flood_of_questions_does_not_keep_a_forbidden_flow_alive() {
-    let server = Server::silent();
-    let site = Site::new(&anything(server.port));
-    let mut stream = site.connect("a.example", server.port).unwrap();
-    site.wait_for(|told| (!crate::site::flows(told).is_empty()).then_some(()));
-    let is_over = Arc::new(AtomicBool::new(false));
-    let floods: Vec<_> = (0..4).map(|_| flood(&site, &is_over)).collect();
-    thread::sleep(std::time::Duration::from_millis(200));
-    site.gateway.set_policy(&policy("  allow: []\n"), "new").unwrap();
-    let is_cut = is_reset(&mut stream);
-    is_over.store(true, Ordering::Relaxed);
-    floods.into_iter().for_each(|flood| flood.join().unwrap());
-    assert!(is_cut, "the flow went on as long as the flood");
+    assert!(is_cut_while(|site| site.resolver, ask_in_datagrams), "not under a flood of datagrams");
+    assert!(is_cut_while(|site| site.resolver_streams, ask_in_a_stream), "not under a flood in streams");
 }
