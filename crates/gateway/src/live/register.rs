@@ -29,8 +29,9 @@ use crate::names::{Pool, Resolver};
 
 /// Addresses from which questions and datagrams come, the last of them.
 const REMEMBERED: usize = 1024;
-/// How long a connection that was admitted may take to come. On a loopback it is there at once.
-const COMING: Duration = Duration::from_secs(10);
+/// How many sweeps a connection that was admitted may take to come. On a loopback it is there at once; so while none is
+/// accepted no sweep counts, or it would come when it is forgotten, perhaps to the note of a later one.
+const SWEEPS: u32 = 10;
 /// Descriptors of the process that flows leave to others; each flow has two.
 const RESERVED: u64 = 512;
 /// A limit that holds is told once in this time.
@@ -52,6 +53,8 @@ pub(super) struct Expected {
     pub(super) destination: Destination,
     pub(super) port: u16,
     pub(super) since: Instant,
+    /// The sweeps since then.
+    sweeps: u32,
     /// Its place among those that may be open at once.
     pub(super) _place: Place,
 }
@@ -207,8 +210,15 @@ impl Register {
         let (network, port) = (self.network(), destination.port());
         let (ticket, destination) = self.look_up_rules(&network, destination, &who)?;
         let place = self.find_place(network.limits(), &who)?;
-        let expected =
-            Expected { flow: ticket, who, destination, port, since: Instant::now(), _place: place };
+        let expected = Expected {
+            flow: ticket,
+            who,
+            destination,
+            port,
+            since: Instant::now(),
+            sweeps: 0,
+            _place: place,
+        };
         lock(&self.notes).admitted.insert(ticket, expected);
         Ok(Admission { listener, ticket })
     }
@@ -298,10 +308,14 @@ impl Register {
         }
     }
 
-    /// Forgets connections that were admitted and did not come.
+    /// Forgets connections that were admitted and did not come, though they would have been accepted.
     pub(super) fn sweep(&self) {
-        let now = Instant::now();
-        lock(&self.notes).expected.retain(|_, expected| now.duration_since(expected.since) < COMING);
+        if self.is_ready() {
+            lock(&self.notes).expected.retain(|_, expected| {
+                expected.sweeps += 1;
+                expected.sweeps < SWEEPS
+            });
+        }
     }
 
     // Bytes.
@@ -420,5 +434,42 @@ mod tests {
         assert_eq!(taken(&mut rate, Duration::from_secs(3600)), 50);
         let steps = (1..=1000u64).map(|step| Duration::from_secs(3600) + Duration::from_millis(step));
         assert_eq!(steps.map(|at| usize::from(rate.take(50, start + at))).sum::<usize>(), 50);
+    }
+
+    /// Can take nothing until it is told to.
+    #[derive(Default)]
+    struct Slow(std::sync::atomic::AtomicBool);
+
+    impl Witness for Slow {
+        fn see(&self, _: Observation) {}
+
+        fn execution(&self, _: Cause, _: sandbox::Execution) {}
+
+        fn is_ready(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_connection_that_waits_for_the_witness_is_not_forgotten() {
+        let text = "version: 1\nnetwork: { allow: [{ address: 192.0.2.1, ports: [80], protocol: http }] }";
+        let policy = policy::Policy::parse(text, "test").unwrap();
+        let witness = Arc::new(Slow::default());
+        let listener = SocketAddr::from(([127, 0, 0, 1], 1));
+        let register =
+            Register::new(vec![listener], Arc::new(policy.network().clone()), Arc::clone(&witness) as _);
+        let cause = Cause { call: event::CallId::new(1).unwrap(), tool_call_id: None };
+        let wanted = Wanted { destination: ([192, 0, 2, 1], 80).into(), cause, process: Process::new(1) };
+        let source = SocketAddr::from(([127, 0, 0, 1], 2));
+        let is_expected = || lock(&register.notes).expected.contains_key(&source);
+        let admission = register.admit(wanted).unwrap();
+        register.expect(admission.ticket, source).unwrap();
+        (0..100).for_each(|_| register.sweep());
+        assert!(is_expected(), "nothing was accepted in the meantime");
+        witness.0.store(true, Ordering::Relaxed);
+        (1..SWEEPS).for_each(|_| register.sweep());
+        assert!(is_expected());
+        register.sweep();
+        assert!(!is_expected() && register.open.load(Ordering::Relaxed) == 0, "its place is free again");
     }
 }

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::RecordType;
 
-use crate::site::{Server, Site, flows, is_reset, policy};
+use crate::site::{PATIENCE, Server, Site, flows, is_reset, policy};
 
 fn anything(port: u16) -> String {
     format!(
@@ -72,4 +72,23 @@ fn is_cut_while(resolver: impl Fn(&Site) -> SocketAddr, ask: fn(SocketAddr, &Ato
 fn a_flood_of_questions_does_not_keep_a_forbidden_flow_alive() {
     assert!(is_cut_while(|site| site.resolver, ask_in_datagrams), "not under a flood of datagrams");
     assert!(is_cut_while(|site| site.resolver_streams, ask_in_a_stream), "not under a flood in streams");
+}
+
+/// The answer that says why is kept readable for a second, in which what the client goes on to say is thrown away.
+#[test]
+fn who_is_refused_and_goes_on_speaking_is_not_listened_to_for_long() {
+    let server = Server::silent();
+    let site = Site::new(&anything(server.port).replace("tcp", "http"));
+    let stream = site.connect("a.example", server.port).unwrap();
+    (&stream).write_all(b"GET / HTTP/1.1\r\nHost: b.example\r\n\r\n").unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let speak = || {
+        let bytes = vec![b'x'; 1 << 20];
+        while (&stream).write_all(&bytes).is_ok() {
+            assert!(Instant::now() < until, "it is still listened to");
+        }
+    };
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(speak))));
+    assert_eq!(site.decision().reason.as_deref(), Some("host-differs"));
 }
