@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,16 +22,23 @@ use sandbox::{Execution, Witness};
 /// A test that hangs is a test that fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Keeps all that is told.
+/// Keeps all that is told, and can take no more while it is busy.
 #[derive(Default)]
-pub(crate) struct Collector(Mutex<Vec<Observation>>);
+pub(crate) struct Collector {
+    told: Mutex<Vec<Observation>>,
+    is_busy: AtomicBool,
+}
 
 impl Witness for Collector {
     fn see(&self, observation: Observation) {
-        self.0.lock().unwrap().push(observation);
+        self.told.lock().unwrap().push(observation);
     }
 
     fn execution(&self, _: Cause, _: Execution) {}
+
+    fn is_ready(&self) -> bool {
+        !self.is_busy.load(Ordering::SeqCst)
+    }
 }
 
 /// A gateway with one gate.
@@ -120,8 +127,13 @@ impl Site {
         self.told()
     }
 
+    /// Whether the witness can take no more for now.
+    pub(crate) fn keep_busy(&self, is_busy: bool) {
+        self.witness.is_busy.store(is_busy, Ordering::SeqCst);
+    }
+
     pub(crate) fn told(&self) -> Vec<Observation> {
-        self.witness.0.lock().unwrap().clone()
+        self.witness.told.lock().unwrap().clone()
     }
 
     /// Waits until enough of it was told.

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use event::fact::Decision;
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::RecordType;
 
-use crate::site::{PATIENCE, Server, Site, flows, is_reset, policy};
+use crate::site::{PATIENCE, Server, Site, connects, flows, is_reset, policy};
 
 fn anything(port: u16) -> String {
     format!(
@@ -91,4 +92,22 @@ fn who_is_refused_and_goes_on_speaking_is_not_listened_to_for_long() {
     };
     thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(speak))));
     assert_eq!(site.decision().reason.as_deref(), Some("host-differs"));
+}
+
+#[test]
+fn a_slow_witness_slows_connections_and_loses_none() {
+    const COUNT: usize = 30;
+    let server = Server::silent();
+    let site = Site::new(&anything(server.port));
+    let there = (site.resolve("a.example").unwrap(), server.port).into();
+    site.keep_busy(true);
+    let mut streams: Vec<_> = (0..COUNT).map(|_| site.connect_to(there).unwrap()).collect();
+    streams.iter_mut().for_each(|stream| stream.write_all(b"one").unwrap());
+    thread::sleep(Duration::from_millis(300));
+    // One may have been waited for already.
+    assert!(server.bytes().len() <= 3, "{} bytes left unseen", server.bytes().len());
+    site.keep_busy(false);
+    server.wait_for_bytes(3 * COUNT);
+    assert_eq!(connects(&site.told()).len(), COUNT);
+    assert!(connects(&site.told()).iter().all(|connect| connect.decision == Decision::Allowed));
 }
