@@ -13,6 +13,7 @@
 //! Left out: what is interesting about a flow (detect), and what happens then (response).
 
 mod conversation;
+mod descriptors;
 mod dial;
 mod pipes;
 mod recent;

@@ -15,11 +15,11 @@ use event::fact::{Fact, Limit, LimitAction, LimitHit};
 use event::{Cause, Observation, Process};
 use policy::network::{Destination, Network, NetworkLimits, Refusal};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use sandbox::Witness;
 use sandbox::gate::{Admission, Ticket, Transport, Wanted};
 use tokio::sync::{Notify, watch};
 
+use super::descriptors::{Descriptors, Pair};
 use super::lock;
 use super::recent::Recent;
 use super::report;
@@ -32,8 +32,6 @@ const REMEMBERED: usize = 1024;
 /// How many sweeps a connection that was admitted may take to come. On a loopback it is there at once; so while none is
 /// accepted no sweep counts, or it would come when it is forgotten, perhaps to the note of a later one.
 const SWEEPS: u32 = 10;
-/// Descriptors of the process that flows leave to others; each flow has two.
-const RESERVED: u64 = 512;
 /// A limit that holds is told once in this time.
 const TOLD_AGAIN: Duration = Duration::from_secs(10);
 
@@ -61,11 +59,14 @@ pub(super) struct Expected {
 
 /// One of the connections that may be open at once; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<AtomicU64>);
+pub(super) struct Place {
+    open: Arc<AtomicU64>,
+    _descriptors: Pair,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -87,8 +88,7 @@ pub(super) struct Register {
     /// Told when one more is expected, or none is under way.
     news: Notify,
     open: Arc<AtomicU64>,
-    /// How many flows this process has descriptors for.
-    most: u32,
+    descriptors: Descriptors,
     /// Bytes that left or are about to, of all flows together.
     sent: AtomicU64,
 }
@@ -133,7 +133,7 @@ impl Register {
             notes: Mutex::new(notes),
             news: Notify::new(),
             open: Arc::default(),
-            most: most_flows(),
+            descriptors: Descriptors::of_process(),
             sent: AtomicU64::new(0),
         }
     }
@@ -245,8 +245,7 @@ impl Register {
 
     /// A place for one more connection, if limits leave one; it is told if they don't.
     fn find_place(&self, limits: &NetworkLimits, who: &Who) -> Result<Place, Errno> {
-        let most = limits.connections().min(self.most);
-        let place = self.place(most);
+        let place = self.place(limits.connections());
         let has_place = place.is_some();
         let is_in_time = || lock(&self.notes).rate.take(limits.new_per_second(), Instant::now());
         if let Some(place) = place.filter(|_| is_in_time()) {
@@ -255,7 +254,9 @@ impl Register {
         let (limit, bound) = if has_place {
             (Limit::NewPerSecond, limits.new_per_second())
         } else {
-            (Limit::Connections, most)
+            // There may be descriptors for fewer than the policy allows.
+            let open = u32::try_from(self.open.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+            (Limit::Connections, limits.connections().min(open))
         };
         self.tell_limit(who, limit, bound.into(), LimitAction::Refused);
         Err(Errno::CONNREFUSED)
@@ -276,10 +277,15 @@ impl Register {
 
     fn place(&self, most: u32) -> Option<Place> {
         // Only the supervisor's thread takes places.
-        (self.open.load(Ordering::Relaxed) < u64::from(most)).then(|| {
-            self.open.fetch_add(1, Ordering::Relaxed);
-            Place(Arc::clone(&self.open))
-        })
+        let has_room = self.open.load(Ordering::Relaxed) < u64::from(most);
+        let descriptors = has_room.then(|| self.descriptors.take())??;
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Some(Place { open: Arc::clone(&self.open), _descriptors: descriptors })
+    }
+
+    /// What flows may take of this process's.
+    pub(super) fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     pub(super) fn withdraw(&self, ticket: Ticket) {
@@ -375,12 +381,6 @@ impl Register {
 pub(super) struct Stray {
     pub(super) who: Option<Arc<Who>>,
     pub(super) name: Option<String>,
-}
-
-/// How many flows the limit on open files has room for: one that takes the last descriptor would take the supervisor's.
-fn most_flows() -> u32 {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    u32::try_from(files.saturating_sub(RESERVED) / 2).unwrap_or(u32::MAX)
 }
 
 /// What an address stands for: a name, where it is one's.

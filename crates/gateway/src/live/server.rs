@@ -82,13 +82,14 @@ impl Server {
         let Self { sockets, register, sources, capture } = self;
         LocalSet::new().block_on(&runtime, async move {
             let mut state = register.state();
+            let pipes = Pipes::new(register.descriptors().clone());
             let shared = Rc::new(Shared {
                 register,
                 sources,
                 capture,
                 pins: RefCell::new(Pins::default()),
                 lookups: Semaphore::new(LOOKUPS),
-                pipes: Pipes::default(),
+                pipes,
                 buffer: RefCell::new(vec![0; BUFFER]),
                 held: Cell::new(0),
                 epoch: Instant::now(),
