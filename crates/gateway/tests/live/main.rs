@@ -6,4 +6,5 @@ mod decisions;
 mod ends;
 mod names;
 mod site;
+mod smuggling;
 mod storms;

@@ -43,6 +43,11 @@ pub(super) fn doubts(head: &[u8]) -> Vec<Ambiguity> {
     doubts
 }
 
+/// Whether a part of a head has a carriage return that ends no line.
+pub(super) fn has_bare_return(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', head).any(|place| head.get(place + 1).is_some_and(|next| *next != b'\n'))
+}
+
 /// Whether a list of tokens, separated by commas, has this one.
 pub(super) fn lists(value: &[u8], token: &str) -> bool {
     value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))

@@ -4,7 +4,7 @@ use event::{Protocol, Text};
 use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::body::{self, Length};
-use super::head::{FIELDS, doubts, end, lists};
+use super::head::{FIELDS, doubts, end, has_bare_return, lists};
 use crate::identify::ambiguity::Ambiguity;
 use crate::identify::claim::{Claim, Follow, Gate, HEAD, Step};
 use crate::identify::identity::{Confidence, text};
@@ -222,9 +222,9 @@ pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
         Some(false) if bytes == b"\r" => return Follow::More,
         Some(false) => return claim.goes_on_as_another(),
         Some(true) => {}
-        None => return Follow::More,
+        None => return await_head(claim, bytes),
     }
-    let Some(length) = end(bytes) else { return Follow::More };
+    let Some(length) = end(bytes) else { return await_head(claim, bytes) };
     let (head, _) = bytes.split_at(length);
     let (next, body) = read(head);
     next.ambiguities.iter().for_each(|ambiguity| claim.doubt(*ambiguity));
@@ -243,4 +243,15 @@ pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
     }
     body::expect(claim, body.length);
     Follow::Consumed { bytes: length, skip: 0 }
+}
+
+/// Waits for the rest of a later head. Its bytes are passed on as they come, so it must not be one that for some readers
+/// is over already.
+fn await_head(claim: &mut Claim, bytes: &[u8]) -> Follow {
+    if !has_bare_return(bytes) {
+        return Follow::More;
+    }
+    claim.doubt(Ambiguity::BareCarriageReturn);
+    claim.confidence = Confidence::Guess;
+    Follow::Done
 }
