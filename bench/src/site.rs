@@ -70,7 +70,7 @@ impl Witness for Recorder {
 
     fn execution(&self, cause: Cause, execution: Execution) {
         let Execution { path, process, interpreter, .. } = execution;
-        let exec = ProcessExec { path, file: None, interpreter, written: None };
+        let exec = ProcessExec { path, file: None, interpreter, written: None, stdio: None };
         self.see(Observation::new(exec).caused_by(cause).with_process(process));
     }
 }

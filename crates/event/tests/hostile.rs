@@ -34,7 +34,8 @@ const HOSTILE: &[&[u8]] = &[
 /// A line in which every field that an agent controls says this.
 fn line(bytes: &[u8]) -> Vec<u8> {
     let text = || Text::from(bytes);
-    let exec = ProcessExec { path: text(), file: None, interpreter: Some(text()), written: None };
+    let exec =
+        ProcessExec { path: text(), file: None, interpreter: Some(text()), written: None, stdio: None };
     let process = Process { exe: Some(text()), cwd: Some(text()), ..Process::new(1) }.with_argv([bytes; 2]);
     let event = Sequence::new(RunId::new()).stamp(Observation::new(exec).with_process(process));
     let mut writer = Writer::new(Vec::new());
@@ -72,7 +73,7 @@ fn what_a_line_looks_like() {
 fn a_line_is_bounded() {
     let megabytes = vec![b"\xff".repeat(1 << 20); 8];
     let process = Process::new(1).with_argv(megabytes);
-    let exec = ProcessExec { path: "x".into(), file: None, interpreter: None, written: None };
+    let exec = ProcessExec { path: "x".into(), file: None, interpreter: None, written: None, stdio: None };
     let event = Sequence::new(RunId::new()).stamp(Observation::new(exec).with_process(process));
     let mut writer = Writer::new(Vec::new());
     writer.write(&event).unwrap();

@@ -110,6 +110,7 @@ impl Inside {
                 processes: usage.processes,
                 scratch_bytes: usage.scratch_bytes,
                 io: None,
+                busiest: None,
             });
         }
         self.sample_later();

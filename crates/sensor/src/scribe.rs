@@ -90,6 +90,7 @@ impl Scribe {
             file: execution.file,
             interpreter: execution.interpreter,
             written,
+            stdio: execution.stdio,
         };
         Observation::new(fact).caused_by(cause).with_process(execution.process)
     }
@@ -121,6 +122,7 @@ impl Scribe {
             events: self.stream.last() + 1,
             refused: self.tally.refused,
             limits_hit: self.tally.limits_hit,
+            findings: 0,
             gaps: self.gaps(),
             wall_us: self.wall_us(),
             cpu_us: usage.cpu_us,

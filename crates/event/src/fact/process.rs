@@ -19,6 +19,29 @@ pub struct ProcessExec {
     /// Present when the file was written during the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<WrittenDuringRun>,
+    /// What its standard streams are, where that could be seen: input, output, errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdio: Option<[Stdio; 3]>,
+}
+
+/// What a standard stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdio {
+    /// Not open.
+    Closed,
+    /// `/dev/null`.
+    Null,
+    /// A terminal.
+    Terminal,
+    /// A pipe without a name.
+    Pipe,
+    /// A pipe with a name.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A file, or anything else.
+    File,
 }
 
 /// A file, whatever its names: unique on the host while it exists.

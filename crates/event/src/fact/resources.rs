@@ -127,6 +127,30 @@ pub struct ResourceSample {
     /// What was read and written so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub io: Option<Io>,
+    /// Of a call: what its busiest process did since the last sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busiest: Option<Busiest>,
+}
+
+/// The process of a call that used the most processor time since the last sample. The event's `process` is this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Busiest {
+    /// The time between the samples.
+    pub over_us: u64,
+    /// Processor time in it, user mode.
+    pub user_us: u64,
+    /// Processor time in it, in the kernel.
+    pub system_us: u64,
+    /// Threads of the process.
+    pub threads: u64,
+    /// Page faults in it, those that needed no storage and those that did.
+    pub faults: u64,
+    /// Memory in use.
+    pub memory_bytes: u64,
+    /// Memory in huge pages.
+    pub huge_bytes: u64,
+    /// Bytes that it asked to read and write in it, whatever from and to: files, pipes, sockets.
+    pub io_bytes: u64,
 }
 
 /// What was read from and written to storage: bytes fetched, and bytes that are to be written because of it. What the page

@@ -128,6 +128,8 @@ pub struct RunEnded {
     pub refused: Refused,
     /// Events of kind `limit.hit`.
     pub limits_hit: u64,
+    /// Different findings.
+    pub findings: u64,
     /// Events of kind `telemetry.gap`.
     pub gaps: u64,
     /// From the first event to this one.
@@ -147,6 +149,8 @@ pub struct RunEnded {
 pub enum Verdict {
     /// Everything was seen, and nothing of it was a violation.
     Clean,
+    /// Something was found: see the events of kind `finding`.
+    Violation,
     /// Telemetry was lost or a control was off: nothing can be promised.
     Unproven,
 }

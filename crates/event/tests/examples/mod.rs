@@ -20,18 +20,35 @@ pub(crate) fn events() -> Vec<Event> {
         event
     };
     let run_itself: [Fact; 3] = [run_started().into(), boundary_proven().into(), boundary_failed().into()];
-    let of_call: [Fact; 12] = [
+    let of_call: [Fact; 27] = [
         call_started().into(),
         process_exec().into(),
         net_refused().into(),
         dns_query().into(),
         net_connect().into(),
         net_flow().into(),
+        NetListen { family: "inet".into(), address: Some("127.0.0.1".into()), port: Some(1080) }.into(),
         syscall_refused().into(),
         limit_hit().into(),
         workspace_planted().into(),
+        FilePlanted { path: "/root/.bashrc".into(), mechanism: "shell-profile".into() }.into(),
+        DecoyRead { decoy: "aws".into(), path: "/root/.aws/credentials".into() }.into(),
+        decoy_sent().into(),
         ProcessExited { exit_code: None, signal: Some(9) }.into(),
         resource_sample().into(),
+        mining_seen().into(),
+        tunnel_seen().into(),
+        scan_seen().into(),
+        TheftSeen { votes: votes("decoy-sent", 100), what: "aws".into(), host: Some("paste.example".into()) }
+            .into(),
+        escape_seen().into(),
+        persistence_seen().into(),
+        exfiltration_seen().into(),
+        ResourcesSeen { votes: votes("name", 60), category: "wallet".into(), what: "wallet.keys".into() }
+            .into(),
+        anomaly_seen().into(),
+        finding().into(),
+        response_step().into(),
         call_ended().into(),
     ];
     let replaced = PolicyReplaced { digest: Some(DIGEST.into()), reason: None };
@@ -53,6 +70,7 @@ fn by_call(fact: Fact) -> Observation {
             | Fact::DnsQuery(_)
             | Fact::NetConnect(_)
             | Fact::NetFlow(_)
+            | Fact::NetListen(_)
             | Fact::SyscallRefused(_)
     );
     let cause = Cause { call: CallId::new(2).unwrap(), tool_call_id: Some("call_9f2".into()) };
@@ -152,6 +170,7 @@ fn process_exec() -> ProcessExec {
             calls: vec![CallId::FIRST],
             changed: Some(Timestamp::from_nanos(1_756_000_000_000_000_000)),
         }),
+        stdio: Some([Stdio::Socket, Stdio::Socket, Stdio::Null]),
     }
 }
 
@@ -255,6 +274,136 @@ fn resource_sample() -> ResourceSample {
         processes: Some(3),
         scratch_bytes: Some(1_048_576),
         io: Some(Io { read_bytes: 4096, write_bytes: 8192 }),
+        busiest: Some(Busiest {
+            over_us: 1_000_000,
+            user_us: 1_980_000,
+            system_us: 10_000,
+            threads: 2,
+            faults: 3,
+            memory_bytes: 2_415_919_104,
+            huge_bytes: 2_181_038_080,
+            io_bytes: 512,
+        }),
+    }
+}
+
+fn decoy_sent() -> DecoySent {
+    DecoySent {
+        decoy: "aws".into(),
+        encoding: "base64".into(),
+        flow: Some(3),
+        host: Some("paste.example".into()),
+    }
+}
+
+fn votes(sign: &'static str, percent: u8) -> Votes {
+    let mut votes = Votes::default();
+    votes.add(sign, percent);
+    votes
+}
+
+fn mining_seen() -> MiningSeen {
+    MiningSeen {
+        votes: votes("stratum", 99),
+        flow: Some(3),
+        host: Some("pool.example".into()),
+        dialect: Some("stratum".into()),
+        busy_threads: Some(2),
+        busy_ms: Some(60_000),
+        memory_bytes: Some(2_415_919_104),
+    }
+}
+
+fn tunnel_seen() -> TunnelSeen {
+    TunnelSeen {
+        votes: votes("far-side-begins", 90),
+        flow: Some(2),
+        host: Some("packages.example".into()),
+        carrier: Some(Protocol::Ssh),
+        gaps: Some(12),
+        gaps_ended_by_server: Some(11),
+    }
+}
+
+fn scan_seen() -> ScanSeen {
+    ScanSeen {
+        votes: votes("hosts", 90),
+        hosts: 32,
+        ports: 4,
+        places: 128,
+        refused: 128,
+        window_ms: 41,
+        examples: vec!["10.0.0.1:22".into(), "10.0.0.2:22".into()],
+    }
+}
+
+fn escape_seen() -> EscapeSeen {
+    EscapeSeen { votes: votes("namespaces", 50), families: vec!["namespaces".into()], attempts: 2 }
+}
+
+fn persistence_seen() -> PersistenceSeen {
+    PersistenceSeen {
+        votes: votes("shell-profile", 70),
+        mechanism: "shell-profile".into(),
+        what: "/root/.bashrc".into(),
+    }
+}
+
+fn exfiltration_seen() -> ExfiltrationSeen {
+    ExfiltrationSeen {
+        votes: votes("many-names", 80),
+        host: "collect.example".into(),
+        bytes: 4_104,
+        names: Some(86),
+        longest_label: Some(63),
+    }
+}
+
+fn anomaly_seen() -> AnomalySeen {
+    AnomalySeen {
+        labels: vec!["task=sort".into()],
+        calls: 412,
+        distance_centi: 1_130,
+        figures: vec![Figure { name: "destinations".into(), value: 128, usual: 0, z_centi: 1_130 }],
+    }
+}
+
+fn finding() -> Finding {
+    Finding {
+        finding: 1,
+        rule: "mining.stratum".into(),
+        title: "Mining for a pool".into(),
+        source: "analyzer".into(),
+        severity: Severity::Critical,
+        confidence: 99,
+        prevented: false,
+        about: Some("pool.example:443".into()),
+        message: "x speaks stratum with pool.example:443\u{1b}[2J".into(),
+        remedy: "keep the run frozen, and look at what the call executes".into(),
+        evidence: vec![8, 9],
+        evidence_omitted: 1,
+        lineage: vec![
+            Ancestor { host_pid: 40_017, exe: Some("/workspace/x".into()) },
+            Ancestor { host_pid: 40_001, exe: None },
+        ],
+        asi: vec!["ASI10".into()],
+        attack: vec!["T1496".into()],
+        atlas: vec!["AML.T0034.002".into()],
+        count: 2,
+    }
+}
+
+fn response_step() -> ResponseStep {
+    ResponseStep {
+        step: Step::Freeze,
+        outcome: Outcome::Done,
+        finding: Some(1),
+        rule: Some("mining.stratum".into()),
+        by: "policy".into(),
+        reason: None,
+        latency_us: 812,
+        took_us: 240,
+        detail: Some("3 processes".into()),
     }
 }
 
@@ -269,6 +418,7 @@ fn run_ended() -> RunEnded {
         events: 14,
         refused: Refused { network: 1, syscalls: 1 },
         limits_hit: 1,
+        findings: 1,
         gaps: 1,
         wall_us: 61_204_551,
         cpu_us: Some(59_100_000),

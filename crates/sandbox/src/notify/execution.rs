@@ -6,7 +6,7 @@
 
 use super::{Decision, Outcome, Scene, Sighting, Tracee};
 use crate::sys::seccomp::Answer;
-use event::fact::FileId;
+use event::fact::{FileId, Stdio};
 use event::{Process, Text};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -30,6 +30,8 @@ pub struct Execution {
     pub on_scratch: bool,
     /// The interpreter that its first line names.
     pub interpreter: Option<Text>,
+    /// What its standard streams are.
+    pub stdio: Option<[Stdio; 3]>,
 }
 
 const POINTER: usize = 8;
@@ -112,6 +114,7 @@ fn execution(
             changed_ns: 0,
             on_scratch,
             interpreter: None,
+            stdio: None,
         };
     };
     process.exe = program.path.map(Text::from).or(process.exe);
@@ -122,6 +125,7 @@ fn execution(
         changed_ns: program.changed_ns,
         on_scratch,
         interpreter: program.interpreter,
+        stdio: None,
     }
 }
 
