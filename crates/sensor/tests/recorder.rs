@@ -96,6 +96,7 @@ fn execution(changed_ns: i64, on_scratch: bool) -> Execution {
         changed_ns,
         on_scratch,
         interpreter: None,
+        stdio: None,
     }
 }
 
