@@ -5,11 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use event::fact::Severity;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::network::{Network, Rule, Target};
 use crate::policy::{Policy, VERSION};
+use crate::response::{Response, Watch};
 
 /// The SHA-256 of a policy's canonical form; displays as `sha256:` and 64 hexadecimal digits.
 ///
@@ -45,8 +47,14 @@ struct Canonical<'a> {
     /// Left out where it is the default, so that a policy that says nothing of a network has the digest it always had.
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<CanonicalNetwork<'a>>,
+    /// As for the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<CanonicalResponse<'a>>,
     syscalls: CanonicalSyscalls,
     version: u64,
+    /// As for the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch: Option<CanonicalWatch>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +111,31 @@ struct CanonicalNetworkLimits {
 }
 
 #[derive(Serialize)]
+struct CanonicalResponse<'a> {
+    critical: &'static str,
+    freeze_for: Option<u64>,
+    high: &'static str,
+    hold: Option<&'static str>,
+    low: &'static str,
+    medium: &'static str,
+    on_finding: &'a [String],
+    /// In their order: the first that fits counts.
+    rules: Vec<(&'a str, &'static str)>,
+    webhook: Option<CanonicalWebhook<'a>>,
+}
+
+#[derive(Serialize)]
+struct CanonicalWebhook<'a> {
+    secret: std::borrow::Cow<'a, str>,
+    url: &'a str,
+}
+
+#[derive(Serialize)]
+struct CanonicalWatch {
+    decoys: bool,
+}
+
+#[derive(Serialize)]
 struct CanonicalSyscalls {
     allow: Vec<&'static str>,
 }
@@ -129,8 +162,11 @@ fn canonical(policy: &Policy) -> Vec<u8> {
             time: limits.time().map(milliseconds),
         },
         network: (*policy.network() != Network::default()).then(|| network(policy.network())),
+        response: (*policy.response() != Response::default()).then(|| response(policy.response())),
         syscalls: CanonicalSyscalls { allow: sorted_names(policy) },
         version: VERSION,
+        watch: (*policy.watch() != Watch::default())
+            .then(|| CanonicalWatch { decoys: policy.watch().decoys() }),
     };
     // Texts and numbers only: serialising them to memory has nothing to fail at.
     serde_json::to_vec(&form).unwrap_or_default()
@@ -153,6 +189,24 @@ fn network(network: &Network) -> CanonicalNetwork<'_> {
             unknown_wait: milliseconds(limits.unknown_wait()),
         },
         resolver: network.resolver().map(|resolver| resolver.to_string()),
+    }
+}
+
+fn response(response: &Response) -> CanonicalResponse<'_> {
+    let of = |severity| response.of_severity(severity).name();
+    CanonicalResponse {
+        critical: of(Severity::Critical),
+        freeze_for: response.freeze_for().map(milliseconds),
+        high: of(Severity::High),
+        hold: response.hold().map(Severity::as_str),
+        low: of(Severity::Low),
+        medium: of(Severity::Medium),
+        on_finding: response.on_finding(),
+        rules: response.rules().map(|(pattern, action)| (pattern, action.name())).collect(),
+        webhook: response.webhook().map(|webhook| CanonicalWebhook {
+            secret: webhook.secret().to_string_lossy(),
+            url: webhook.url(),
+        }),
     }
 }
 

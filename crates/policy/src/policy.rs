@@ -13,12 +13,14 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::network::Network;
 use crate::problem::{PolicyError, Problem, ProblemKind, Problems};
+use crate::response::{Response, Watch};
 use crate::section;
 use crate::syscalls::Syscalls;
 use crate::units::duration_text;
 use crate::yaml::{self, Key, Node, Value};
 
-pub(crate) const KEYS: [&str; 6] = ["version", "filesystem", "limits", "syscalls", "environment", "network"];
+pub(crate) const KEYS: [&str; 8] =
+    ["version", "filesystem", "limits", "syscalls", "environment", "network", "response", "watch"];
 
 /// The version of the format.
 pub(crate) const VERSION: u64 = 1;
@@ -37,6 +39,8 @@ pub struct Policy {
     syscalls: Syscalls,
     environment: Environment,
     network: Network,
+    response: Response,
+    watch: Watch,
 }
 
 impl Policy {
@@ -90,6 +94,16 @@ impl Policy {
     /// Which network the agent gets.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// What findings lead to.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+
+    /// What is put out to be found.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// A digest of all that the policy says, the same for the same meaning however it was written.
@@ -174,6 +188,8 @@ impl Policy {
                 "syscalls" => policy.syscalls = Syscalls::read(value, problems),
                 "environment" => policy.environment = Environment::read(value, problems),
                 "network" => policy.network = Network::read(value, problems),
+                "response" => policy.response = Response::read(value, problems),
+                "watch" => policy.watch = Watch::read(value, problems),
                 _ => problems.add(section::unknown_key(key, "a policy", &KEYS)),
             }
         }

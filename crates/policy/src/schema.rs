@@ -3,11 +3,13 @@
 use std::ops::RangeInclusive;
 
 use event::Protocol;
+use event::fact::Severity;
 use serde_json::{Value, json};
 
 use crate::environment::PASSED;
 use crate::limits::{CPUS, Limits, OPEN_FILES, PIDS};
 use crate::network::{BYTES_OUT, CONNECTIONS, LONGEST_LIST, NEW_PER_SECOND, NetworkLimits, Speech};
+use crate::response::{Action, Response};
 use crate::syscalls::Loosening;
 use crate::units::duration_text;
 
@@ -35,7 +37,9 @@ pub fn schema() -> Value {
             "limits": limits(),
             "syscalls": syscalls(),
             "environment": environment(),
-            "network": network()
+            "network": network(),
+            "response": response(),
+            "watch": watch()
         },
         "examples": [{ "version": 1, "limits": { "memory": "4GiB", "time": "30m" } }]
     })
@@ -112,6 +116,71 @@ fn limits() -> Value {
                 "default": default.open_files()
             },
             "output": size("Output kept of each call.", default.output().to_string())
+        }),
+    )
+}
+
+fn response() -> Value {
+    let default = Response::default();
+    let actions = Action::ALL.map(Action::name);
+    let of = |severity: Severity, description: &str| json!({ "description": description, "enum": actions, "default": default.of_severity(severity).name() });
+    section(
+        "What findings lead to. Each response includes those before it: alert tells, deny cuts the network off, freeze stands \
+         still and keeps evidence, kill ends the run.",
+        json!({
+            "low": of(Severity::Low, "Out of the ordinary."),
+            "medium": of(Severity::Medium, "Out of bounds, or an attempt at it that was refused."),
+            "high": of(Severity::High, "Harm is about to happen."),
+            "critical": of(Severity::Critical, "Harm is happening."),
+            "hold": {
+                "description": "From this severity on the run is held: nothing resumes it, or another one with one of its \
+                                labels, but an operator.",
+                "enum": ["low", "medium", "high", "critical", "none"],
+                "default": "none"
+            },
+            "freeze_for": {
+                "description": "How long a frozen run waits for an operator before it is killed; `none` for ever.",
+                "type": "string",
+                "pattern": TIME,
+                "default": default.freeze_for().map(duration_text)
+            },
+            "rules": {
+                "description": "Responses by a rule's name, or its beginning and `*`; the first that fits counts.",
+                "type": "object",
+                "propertyNames": { "pattern": "^[A-Za-z0-9._-]*\\*?$", "minLength": 1, "maxLength": 128 },
+                "additionalProperties": { "enum": actions },
+                "default": {},
+                "examples": [{ "mining.stratum": "kill", "escape.*": "kill" }]
+            },
+            "on_finding": {
+                "description": "A command of the operator's, with its arguments: it gets each finding as JSON on its input.",
+                "type": "array",
+                "items": { "type": "string" },
+                "default": []
+            },
+            "webhook": {
+                "description": "Where each finding is posted as JSON, signed with the key in the file `secret`.",
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["url", "secret"],
+                "properties": {
+                    "url": { "type": "string", "pattern": "^https?://" },
+                    "secret": { "type": "string", "pattern": "^/" }
+                }
+            }
+        }),
+    )
+}
+
+fn watch() -> Value {
+    section(
+        "What is put out to be found.",
+        json!({
+            "decoys": {
+                "description": "Credentials that open nothing lie where an agent that looks for some finds them.",
+                "type": "boolean",
+                "default": true
+            }
         }),
     )
 }

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use event::fact::Severity;
+
 use crate::limits::Limits;
 use crate::network::{Network, NetworkLimits, Target};
 use crate::policy::Policy;
+use crate::response::Response;
 use crate::syscalls::Loosening;
 use crate::units::duration_text;
 
@@ -30,6 +33,8 @@ pub(crate) fn to_yaml(policy: &Policy) -> String {
         line(&mut out, format_args!("    ? {}\n    : {}", scalar(name), scalar(value)));
     }
     network(&mut out, policy.network());
+    response(&mut out, policy.response());
+    line(&mut out, format_args!("watch:\n  decoys: {}", policy.watch().decoys()));
     out
 }
 
@@ -53,6 +58,27 @@ fn network(out: &mut String, network: &Network) {
         line(out, format_args!("  resolver: {}", scalar(&resolver.to_string())));
     }
     network_limits(out, network.limits());
+}
+
+fn response(out: &mut String, response: &Response) {
+    out.push_str("response:\n");
+    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+        let action = response.of_severity(severity).name();
+        line(out, format_args!("  {}: {action}", severity.as_str()));
+    }
+    line(out, format_args!("  hold: {}", response.hold().map_or("none", Severity::as_str)));
+    let freeze_for = response.freeze_for().map_or_else(|| "none".into(), duration_text);
+    line(out, format_args!("  freeze_for: {freeze_for}"));
+    let rules: Vec<_> = response.rules().collect();
+    out.push_str(if rules.is_empty() { "  rules: {}\n" } else { "  rules:\n" });
+    for (pattern, action) in rules {
+        line(out, format_args!("    {}: {}", scalar(pattern), action.name()));
+    }
+    list(out, "on_finding", response.on_finding().iter().map(String::as_str));
+    if let Some(webhook) = response.webhook() {
+        let (url, secret) = (scalar(webhook.url()), scalar(&webhook.secret().to_string_lossy()));
+        line(out, format_args!("  webhook:\n    url: {url}\n    secret: {secret}"));
+    }
 }
 
 fn network_limits(out: &mut String, limits: &NetworkLimits) {

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use policy::{Bytes, Cpus, DEFAULT_YAML, Loosening, Policy};
+use event::fact::Severity;
+use policy::{Action, Bytes, Cpus, DEFAULT_YAML, Loosening, Policy};
 use proptest::prelude::*;
 
 fn parse(source: &str) -> Policy {
@@ -37,6 +38,8 @@ fn the_schema_names_the_keys_and_defaults_of_the_default_text() {
         ("limits", vec!["memory", "pids", "cpus", "time", "scratch", "open_files", "output"]),
         ("syscalls", vec!["allow"]),
         ("environment", vec!["pass", "set"]),
+        ("response", vec!["low", "medium", "high", "critical", "hold", "freeze_for", "rules", "on_finding"]),
+        ("watch", vec!["decoys"]),
     ] {
         let mut source = format!("version: 1\n{section}:\n");
         for key in keys {
@@ -301,4 +304,25 @@ fn a_missing_folder_of_the_name_is_no_panic() {
     assert!(Policy::parse("version: 1", "").is_ok());
     assert!(Policy::parse("version: 1", "/").is_ok());
     assert!(Policy::load(Path::new("")).is_err());
+}
+
+const RESPONSE: &str = "version: 1\nresponse:\n  low: deny\n  high: kill\n  hold: high\n  freeze_for: none\n  \
+    rules: { mining.stratum: kill, \"escape.*\": freeze, \"*\": alert }\n  on_finding: [/bin/page, --to, soc]\n  \
+    webhook: { url: \"https://soc.example/hook\", secret: /etc/key }\nwatch: { decoys: false }\n";
+
+#[test]
+fn a_response_is_read_and_its_first_rule_that_fits_counts() {
+    let policy = parse(RESPONSE);
+    let response = policy.response();
+    assert_eq!(response.of_severity(Severity::Low), Action::Deny);
+    assert_eq!(response.of_severity(Severity::Medium), Action::Alert);
+    assert_eq!(response.of_severity(Severity::Informational), Action::Alert);
+    assert_eq!(response.action("mining.stratum", Severity::Low), Action::Kill);
+    assert_eq!(response.action("escape.mounts", Severity::Low), Action::Freeze);
+    assert_eq!(response.action("scan.hosts", Severity::Critical), Action::Alert);
+    assert_eq!((response.hold(), response.freeze_for()), (Some(Severity::High), None));
+    assert_eq!(response.on_finding(), ["/bin/page", "--to", "soc"]);
+    assert!(!policy.watch().decoys());
+    assert_eq!(parse(&policy.to_yaml()), policy);
+    assert_ne!(policy.digest(), Policy::default().digest());
 }

@@ -81,6 +81,8 @@ golden! {
     out_of_range: refused("limits: { memory: 4, pids: 1, cpus: 0, time: 0s, scratch: 65TiB, open_files: 9999999, output: 1kB }");
     numbers: refused("limits: { pids: \"64\", open_files: 1e3, cpus: two }");
     times: refused("limits: { time: 30 }");
+    response: refused("response: { high: stop, low: freez, hold: all, freeze_for: 10, rules: { \"a b\": kill, x: 3 }, on_finding: page, webhook: { url: ftp://x, secret: key } }\nwatch: { decoys: yes, lures: 1 }");
+    webhook: refused("response: { webhook: { url: \"https://x\" }, medum: kill }");
     syscalls: refused("syscalls: { allow: [mount, io_uring_setup, process_vm_readv, ptrcae, read, ptrace, ptrace] }");
     environment_names: refused("environment: { pass: [SSH_AUTH_SOCK, 'A B', LANG, LANG], set: { A=B: 1, AURELIAN_X: 1 } }");
     environment_values: refused("environment: { pass: [LANG], set: { LANG: C, EMPTY: , LIST: [1], NUL: \"a\\0b\" } }");
@@ -145,7 +147,7 @@ fn one_line_per_problem_for_logs() {
     insta::assert_snapshot!(format!("{error:#}"), @r"
     cannot accept policy.yaml: 2 problems
     policy.yaml:2:19: `4G` is not a size; write `4GiB`
-    policy.yaml:3:1: unknown key `extra`; a policy has the keys version, filesystem, limits, syscalls, environment, network
+    policy.yaml:3:1: unknown key `extra`; a policy has the keys version, filesystem, limits, syscalls, environment, network, response, watch
     ");
 }
 
