@@ -25,6 +25,12 @@ impl Timestamp {
         let time = jiff::Timestamp::new(seconds, rest as i32); // 0 ≤ rest < 10⁹, so the cast keeps it
         Self(time.unwrap_or(jiff::Timestamp::UNIX_EPOCH)) // the year is between 1677 and 2262: never the fallback
     }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z; what is out of range is the nearest that is in it.
+    pub fn as_nanos(self) -> i64 {
+        let nanos = self.0.as_nanosecond();
+        i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+    }
 }
 
 impl From<jiff::Timestamp> for Timestamp {
@@ -91,7 +97,7 @@ mod tests {
     fn every_i64_is_a_moment_that_survives_its_text() {
         for nanos in [i64::MIN, -1, 0, 1, 1_700_000_000_123_456_789, i64::MAX] {
             let time = Timestamp::from_nanos(nanos);
-            assert_eq!(time.0.as_nanosecond(), i128::from(nanos));
+            assert_eq!((time.0.as_nanosecond(), time.as_nanos()), (i128::from(nanos), nanos));
             let json = serde_json::to_string(&time).unwrap();
             assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
         }
