@@ -80,8 +80,11 @@ impl Document {
         let named =
             what.split("at line ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
         let quoted = what.split(['\'', '`', '"']).skip(1).step_by(2);
-        let words =
-            quoted.chain(what.rsplit_once(": ").map(|(_, word)| word)).filter(|word| !word.is_empty());
+        // The parser tells of these by what they are.
+        let key = [("regex", "re"), ("Condition parse error", "condition")];
+        let key = key.iter().find(|(told, _)| what.contains(told)).map(|(_, key)| *key);
+        let last = what.rsplit_once(": ").map(|(_, word)| word);
+        let words = quoted.chain(key).chain(last).filter(|word| !word.is_empty());
         let found =
             words.filter_map(|word| self.text.lines().rev().position(|line| has_word(line, word))).min();
         let from_end = |found: usize| self.text.lines().count().saturating_sub(1 + found);
@@ -320,6 +323,7 @@ fn finish(rules: &mut Rules, places: &HashMap<String, Notice>, wrong: &mut Vec<N
         problem(error.to_string());
     }
     silence(rules);
+    rules.correlating = for_correlations(&rules.collection);
 }
 
 fn is_known(collection: &SigmaCollection, reference: &str) -> bool {
@@ -328,6 +332,22 @@ fn is_known(collection: &SigmaCollection, reference: &str) -> bool {
     };
     collection.rules.iter().any(|rule| is(&rule.id, &rule.name))
         || collection.correlations.iter().any(|rule| is(&rule.id, &rule.name))
+}
+
+/// The correlations of a collection, and only those rules that they build on: an engine for them is made for each run.
+fn for_correlations(collection: &SigmaCollection) -> SigmaCollection {
+    let is_named = |rule: &&SigmaRule| {
+        collection
+            .correlations
+            .iter()
+            .flat_map(|correlation| &correlation.rules)
+            .any(|reference| rule.id.as_ref() == Some(reference) || rule.name.as_ref() == Some(reference))
+    };
+    SigmaCollection {
+        rules: collection.rules.iter().filter(is_named).cloned().collect(),
+        correlations: collection.correlations.clone(),
+        ..SigmaCollection::new()
+    }
 }
 
 /// A rule that a correlation names is told only where the correlation says `generate: true`, as Sigma has it.

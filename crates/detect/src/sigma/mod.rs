@@ -37,6 +37,8 @@ pub struct Rules {
     /// For each kind of event, the rules that can match it.
     by_kind: HashMap<&'static str, Engine>,
     collection: SigmaCollection,
+    /// Correlations with the rules that they build on.
+    correlating: SigmaCollection,
     about: HashMap<String, About>,
     /// What is odd about them, and no error.
     notices: Vec<Notice>,
@@ -67,6 +69,7 @@ impl Default for Rules {
         Self {
             by_kind: HashMap::new(),
             collection: SigmaCollection::new(),
+            correlating: SigmaCollection::new(),
             about: HashMap::new(),
             notices: Vec::new(),
         }
@@ -137,7 +140,7 @@ impl std::fmt::Debug for Matcher {
 impl Matcher {
     pub(crate) fn new(rules: Arc<Rules>) -> Self {
         let correlations =
-            (!rules.collection.correlations.is_empty()).then(|| correlations(&rules.collection));
+            (!rules.correlating.correlations.is_empty()).then(|| correlations(&rules.correlating));
         Self { rules, correlations }
     }
 
