@@ -32,7 +32,12 @@ impl Sequence {
 
     /// The event that an observation is.
     pub fn stamp(&mut self, observation: Observation) -> Event {
-        let event = self.draft(observation, Timestamp::now());
+        self.stamp_at(Timestamp::now(), observation)
+    }
+
+    /// The event that an observation is which was made at this time.
+    pub fn stamp_at(&mut self, time: Timestamp, observation: Observation) -> Event {
+        let event = self.draft(observation, time);
         self.last = event.seq;
         event
     }

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! Three things are decided here:
-//! - **The supervisor's thread never waits for an output.** It puts what it saw into a bounded queue (module `queue`);
-//!   a thread of the recorder's own writes it (module `scribe`).
+//! - **The supervisor's thread never waits for an output.** It puts what it saw into a bounded queue (module `queue`); a
+//!   thread of the recorder's own numbers it and has it judged (module `judge`), and another one writes it (module `scribe`).
 //! - **Nothing is lost silently.** Before the queue is full, [`is_ready`](sandbox::Witness::is_ready) has the sandbox hold the
 //!   agent back; what is lost all the same, or can't be written, is a `telemetry.gap`, and the run `unproven`.
 //! - **Memory does not grow with what the agent does**, only with the calls that the operator starts.
@@ -29,12 +29,18 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod findings;
+mod judge;
 mod lineage;
+mod lines;
 mod queue;
 mod recorder;
 mod scribe;
 mod summary;
 mod tally;
 
+pub use judge::{Indifferent, Judge};
 pub use recorder::{Progress, Recorder};
-pub use summary::{CallSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals, Summary};
+pub use summary::{
+    CallSummary, FindingSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals, Summary,
+};

@@ -1,13 +1,12 @@
-//! The queue between those who see and the one who writes.
+//! The queue between those who see and the one who judges.
 //!
 //! Bounded by weight, which is a thing's size in KiB: the agent chooses the arguments of what it executes, and must
-//! not choose how much memory the record takes. What is being written counts as well. The writer is woken when the
-//! first thing arrives, then waits a moment for more: a wake-up for each event would cost the agent as much as the event.
+//! not choose how much memory the record takes. What was judged and is not yet written counts as well, so that an output that
+//! stands still holds the agent back. The judge is woken at once: what is judged late is stopped late.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use event::{CallId, Cause, Observation, Process};
 use sandbox::{Execution, Usage};
@@ -18,16 +17,14 @@ use crate::clock::Moment;
 const HIGH_WATER: usize = 2048;
 /// Above this weight things are lost.
 const CAPACITY: usize = 4096;
-/// How long an event may wait for others before it is written.
-const GATHER: Duration = Duration::from_millis(50);
-/// So much is written without waiting for more.
-const PLENTY: usize = 256;
 
 /// Something that was seen, and when.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Moment,
     pub(crate) what: What,
+    /// To be given back once it is written.
+    pub(crate) weight: usize,
 }
 
 /// What was seen.
@@ -56,7 +53,7 @@ fn size(process: &Process) -> usize {
     argv.iter().map(|item| item.as_bytes().len() + size_of::<event::Text>()).sum()
 }
 
-/// What the writer takes at once.
+/// What the judge takes at once.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) seen: VecDeque<Seen>,
@@ -64,7 +61,6 @@ pub(crate) struct Batch {
     pub(crate) lost: u64,
     /// Given when this is the last.
     pub(crate) end: Option<End>,
-    weight: usize,
 }
 
 /// How the record ends.
@@ -79,19 +75,13 @@ pub(crate) enum End {
 #[derive(Debug, Default)]
 struct State {
     seen: VecDeque<Seen>,
-    weight: usize,
     lost: u64,
-    urgent: bool,
     end: Option<End>,
 }
 
 impl State {
     fn is_empty(&self) -> bool {
         self.seen.is_empty() && self.lost == 0 && self.end.is_none()
-    }
-
-    fn can_wait(&self) -> bool {
-        !self.urgent && self.end.is_none() && self.weight < PLENTY
     }
 }
 
@@ -110,53 +100,42 @@ impl Queue {
     }
 
     /// Takes what was seen, or counts it as lost. After the end nothing is taken.
-    pub(crate) fn push(&self, what: What, urgent: bool) {
+    pub(crate) fn push(&self, what: What) {
         let weight = what.weight();
         let mut state = self.lock();
         if state.end.is_some() {
             return;
         }
-        let was_waiting = state.can_wait();
         let was_empty = state.is_empty();
         if self.pending.load(Ordering::Relaxed) < CAPACITY {
             self.pending.fetch_add(weight, Ordering::Relaxed);
-            state.weight += weight;
             // Read under the lock, so that the order of times is that of numbers.
-            state.seen.push_back(Seen { at: Moment::now(), what });
+            state.seen.push_back(Seen { at: Moment::now(), what, weight });
         } else {
             state.lost += 1;
         }
-        state.urgent |= urgent;
-        if was_empty || was_waiting != state.can_wait() {
+        if was_empty {
             self.arrival.notify_one();
         }
     }
 
-    /// Takes nothing more, and has the writer finish. Only the first end counts.
+    /// Takes nothing more, and has the judge finish. Only the first end counts.
     pub(crate) fn close(&self, end: End) {
         self.lock().end.get_or_insert(end);
         self.arrival.notify_one();
     }
 
-    /// Waits for something, gathers for a moment, and takes it all.
+    /// Waits for something, and takes all there is.
     pub(crate) fn take(&self) -> Batch {
         let state = self.lock();
         let state = self.arrival.wait_while(state, |state| state.is_empty());
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        let gathered = self.arrival.wait_timeout_while(state, GATHER, |state| state.can_wait());
-        let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        state.urgent = false;
-        Batch {
-            seen: std::mem::take(&mut state.seen),
-            lost: std::mem::take(&mut state.lost),
-            weight: std::mem::take(&mut state.weight),
-            end: state.end,
-        }
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        Batch { seen: std::mem::take(&mut state.seen), lost: std::mem::take(&mut state.lost), end: state.end }
     }
 
-    /// A batch was written.
-    pub(crate) fn release(&self, batch: &Batch) {
-        self.pending.fetch_sub(batch.weight, Ordering::Relaxed);
+    /// Something was written that had this weight, or will never be.
+    pub(crate) fn release(&self, weight: usize) {
+        self.pending.fetch_sub(weight, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,14 +157,14 @@ mod tests {
         let queue = Queue::default();
         let mut pushed = 0;
         while queue.is_ready() {
-            queue.push(fact(), false);
+            queue.push(fact());
             pushed += 1;
         }
         assert_eq!(pushed, HIGH_WATER);
         let batch = queue.take();
         assert_eq!((batch.seen.len(), batch.lost), (HIGH_WATER, 0));
-        assert!(!queue.is_ready(), "what is being written counts as well");
-        queue.release(&batch);
+        assert!(!queue.is_ready(), "what is being judged and written counts as well");
+        queue.release(batch.seen.iter().map(|seen| seen.weight).sum());
         assert!(queue.is_ready());
     }
 
@@ -193,7 +172,7 @@ mod tests {
     fn what_does_not_fit_is_counted() {
         let queue = Queue::default();
         for _ in 0..CAPACITY + 3 {
-            queue.push(fact(), false);
+            queue.push(fact());
         }
         let batch = queue.take();
         assert_eq!((batch.seen.len(), batch.lost), (CAPACITY, 3));
@@ -213,9 +192,9 @@ mod tests {
     #[test]
     fn nothing_comes_after_the_end() {
         let queue = Queue::default();
-        queue.push(fact(), false);
+        queue.push(fact());
         queue.close(End::Finished(Usage::default()));
-        queue.push(fact(), true);
+        queue.push(fact());
         queue.close(End::Abandoned);
         let batch = queue.take();
         assert_eq!(batch.seen.len(), 1);

@@ -9,9 +9,11 @@ use event::fact::{Decision, Fact, Refused, Verdict};
 use event::{CallId, Cause, Observation, RunId};
 use sandbox::{Execution, Usage, Witness};
 
+use crate::judge::{Bench, Indifferent, Judge, Outcome};
+use crate::lines::Lines;
 use crate::queue::{End, Queue, What};
-use crate::scribe::{Output, Scribe};
-use crate::summary::Summary;
+use crate::scribe::{Output, Scribe, Written};
+use crate::summary::{Gap, Summary};
 
 /// Keeps the record of one run: give it to [`Sandbox::start`](sandbox::Sandbox::start) as the witness.
 #[derive(Debug)]
@@ -19,7 +21,14 @@ pub struct Recorder {
     run: RunId,
     queue: Arc<Queue>,
     counts: Counts,
-    scribe: Mutex<Option<JoinHandle<Summary>>>,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// The judge, and the scribe.
+#[derive(Debug)]
+struct Threads {
+    judge: JoinHandle<Outcome>,
+    scribe: JoinHandle<Written>,
 }
 
 /// What can be told while the run goes on.
@@ -49,12 +58,23 @@ impl Recorder {
     /// # Errors
     /// The host gives no more threads.
     pub fn new(run: RunId, output: Output) -> io::Result<Arc<Self>> {
-        let queue = Arc::new(Queue::default());
-        let scribe = Scribe::new(run, output);
-        let theirs = Arc::clone(&queue);
+        Self::judged(run, output, Box::new(Indifferent))
+    }
+
+    /// The same, with somebody who looks at the events.
+    ///
+    /// # Errors
+    /// The host gives no more threads.
+    pub fn judged(run: RunId, output: Output, judge: Box<dyn Judge>) -> io::Result<Arc<Self>> {
+        let (queue, lines) = (Arc::new(Queue::default()), Arc::new(Lines::default()));
+        let (scribe, theirs, weights) = (Scribe::new(output), Arc::clone(&lines), Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("record".into()).stack_size(Self::STACK);
-        let scribe = thread.spawn(move || scribe.run(&theirs))?;
-        Ok(Arc::new(Self { run, queue, counts: Counts::default(), scribe: Mutex::new(Some(scribe)) }))
+        let scribe = thread.spawn(move || scribe.run(&theirs, &weights))?;
+        let (bench, theirs) = (Bench::new(run, judge, Arc::clone(&lines)), Arc::clone(&queue));
+        let thread = std::thread::Builder::new().name("judge".into());
+        let judge = thread.spawn(move || bench.run(&theirs)).inspect_err(|_| lines.close())?;
+        let threads = Mutex::new(Some(Threads { judge, scribe }));
+        Ok(Arc::new(Self { run, queue, counts: Counts::default(), threads }))
     }
 
     /// The run.
@@ -65,9 +85,7 @@ impl Recorder {
     /// Takes something down that the program knows and the sandbox doesn't see, such as `run.started`.
     pub fn record(&self, observation: Observation) {
         self.counts.count(&observation.fact);
-        // Whoever waits for a call wants its record as well.
-        let urgent = matches!(observation.fact, Fact::CallEnded(_));
-        self.queue.push(What::Fact(Box::new(observation)), urgent);
+        self.queue.push(What::Fact(Box::new(observation)));
     }
 
     /// How far it is.
@@ -87,9 +105,25 @@ impl Recorder {
 
     fn close(&self, end: End) -> Option<Summary> {
         self.queue.close(end);
-        let scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner).take();
-        scribe.and_then(|scribe| scribe.join().ok())
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let outcome = threads.judge.join().ok()?;
+        let written = threads.scribe.join().ok()?;
+        Some(concluded(outcome, written))
     }
+}
+
+/// The summary of a run, with what became of its record.
+fn concluded(outcome: Outcome, written: Written) -> Summary {
+    let Outcome { mut summary, is_finished } = outcome;
+    let Some(error) = written.error else { return summary };
+    summary.record_error = Some(error.to_string());
+    if summary.verdict == Verdict::Clean || !is_finished {
+        summary.verdict = Verdict::Unproven;
+    }
+    let reason = "events could not be written".into();
+    summary.gaps.push(Gap { lost: written.lost, source: "record".into(), reason });
+    summary.events = summary.events.saturating_sub(written.lost);
+    summary
 }
 
 impl Witness for Recorder {
@@ -98,11 +132,11 @@ impl Witness for Recorder {
     }
 
     fn execution(&self, cause: Cause, execution: Execution) {
-        self.queue.push(What::Execution(cause, Box::new(execution)), false);
+        self.queue.push(What::Execution(cause, Box::new(execution)));
     }
 
     fn call_over(&self, call: CallId) {
-        self.queue.push(What::CallOver(call), false);
+        self.queue.push(What::CallOver(call));
     }
 
     fn is_ready(&self) -> bool {
@@ -146,6 +180,9 @@ fn nothing(run: RunId) -> Summary {
         refused_outside_calls: Default::default(),
         limits: Vec::new(),
         planted: Vec::new(),
+        findings: Vec::new(),
+        findings_omitted: 0,
+        responses: Vec::new(),
         gaps: Vec::new(),
         record_error: Some("the record was finished before".to_owned()),
     }

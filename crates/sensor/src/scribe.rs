@@ -1,156 +1,153 @@
 //! The thread that writes the record.
+//!
+//! An output that fails is tried again for a while, in which the agent is held back. What is there is always the beginning of the
+//! record, without a hole: once an output is given up, nothing more is written to it, and the run is `unproven`.
 
-use std::io::{BufWriter, Write};
-use std::time::Instant;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use event::fact::{Fact, ProcessExec, RunEnded, TelemetryGap, Verdict, WrittenDuringRun};
-use event::{Cause, Observation, RunId, Stream, Timestamp};
-use sandbox::{Execution, Usage};
+use event::Writer;
 
-use crate::clock::Moment;
-use crate::lineage::Lineage;
-use crate::queue::{End, Queue, Seen, What};
-use crate::summary::Summary;
-use crate::tally::Tally;
+use crate::lines::Lines;
+use crate::queue::Queue;
 
 /// Where the record goes.
 pub(crate) type Output = Box<dyn Write + Send>;
 
-/// Writes what the queue gives, and keeps count.
+/// For so long an output that fails is tried again, and at the end of the run for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What came of the writing.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Events that were not written.
+    pub(crate) lost: u64,
+    /// Why not.
+    pub(crate) error: Option<io::Error>,
+}
+
 pub(crate) struct Scribe {
-    stream: Stream<BufWriter<Output>>,
-    lineage: Lineage,
-    tally: Tally,
-    began: Instant,
+    writer: Writer<BufWriter<Output>>,
+    written: Written,
 }
 
 impl Scribe {
-    pub(crate) fn new(run: RunId, output: Output) -> Self {
-        Self {
-            stream: Stream::new(run, BufWriter::new(output)),
-            lineage: Lineage::new(Moment::now()),
-            tally: Tally::default(),
-            began: Instant::now(),
-        }
+    pub(crate) fn new(output: Output) -> Self {
+        Self { writer: Writer::new(BufWriter::new(output)), written: Written::default() }
     }
 
-    /// Writes until the end of the record. Each batch is flushed: nothing waits longer than the queue has it wait.
-    pub(crate) fn run(mut self, queue: &Queue) -> Summary {
-        loop {
-            let mut batch = queue.take();
-            for seen in batch.seen.drain(..) {
-                self.write(seen);
+    /// Writes until no more comes. Each batch is flushed.
+    pub(crate) fn run(mut self, lines: &Lines, queue: &Queue) -> Written {
+        while let Some(batch) = lines.take() {
+            for line in &batch {
+                self.attempt(lines, |writer| writer.write(&line.event));
             }
-            if batch.lost > 0 {
-                self.confess(batch.lost);
+            self.attempt(lines, Writer::flush);
+            if self.written.error.is_some() {
+                self.written.lost += batch.len() as u64;
             }
-            queue.release(&batch);
-            match batch.end {
-                // What can't be written now is tried again with the next batch, and said if it stays so.
-                None => drop(self.stream.flush()),
-                Some(End::Finished(usage)) => return self.end(usage),
-                Some(End::Abandoned) => return self.summary(Usage::default(), Verdict::Unproven, None),
+            queue.release(batch.iter().map(|line| line.weight).sum());
+        }
+        if self.written.error.is_some() {
+            // What is dropped whole would write what is left, behind what was given up.
+            drop(self.writer.into_inner().into_parts());
+        }
+        self.written
+    }
+
+    fn attempt(
+        &mut self,
+        lines: &Lines,
+        mut write: impl FnMut(&mut Writer<BufWriter<Output>>) -> io::Result<()>,
+    ) {
+        if self.written.error.is_some() {
+            return;
+        }
+        let began = Instant::now();
+        while let Err(error) = write(&mut self.writer) {
+            let patience = if lines.is_over() { LAST_PATIENCE } else { PATIENCE };
+            // Nobody reads any more, and nobody will.
+            if error.kind() == ErrorKind::BrokenPipe || began.elapsed() >= patience {
+                self.written.error = Some(error);
+                return;
             }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use event::fact::ResourceSample;
+    use event::{Event, Observation, RunId, Sequence};
+
+    use super::*;
+    use crate::lines::Line;
+
+    /// Fails so often, and works then.
+    #[derive(Clone, Default)]
+    struct Moody {
+        fails: Arc<Mutex<u32>>,
+        written: Arc<Mutex<Vec<u8>>>,
+        kind: Option<ErrorKind>,
+    }
+
+    impl Write for Moody {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut fails = self.fails.lock().unwrap();
+            if *fails > 0 {
+                *fails -= 1;
+                return Err(self.kind.unwrap_or(ErrorKind::StorageFull).into());
+            }
+            // A part of it at a time.
+            let part = bytes.len().div_ceil(2);
+            self.written.lock().unwrap().extend_from_slice(&bytes[..part]);
+            Ok(part)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
-    fn write(&mut self, seen: Seen) {
-        let observation = match seen.what {
-            What::Fact(observation) => *observation,
-            What::Execution(cause, execution) => self.execution(cause, *execution),
-            What::CallOver(call) => return self.lineage.is_over(call, seen.at),
-        };
-        if let (Fact::CallStarted(_), Some(cause)) = (&observation.fact, &observation.cause) {
-            self.lineage.begins(cause.call, seen.at);
+    fn write(moody: &Moody, count: u64) -> Written {
+        let (lines, queue) = (Lines::default(), Queue::default());
+        let mut sequence = Sequence::new(RunId::new());
+        for _ in 0..count {
+            let event: Event = sequence.stamp(Observation::new(ResourceSample::default()));
+            lines.push(&mut vec![Line { event, weight: 0 }], true);
         }
-        self.record(seen.at.timestamp(), observation);
+        lines.close();
+        Scribe::new(Box::new(moody.clone())).run(&lines, &queue)
     }
 
-    fn record(&mut self, time: Timestamp, observation: Observation) {
-        self.tally.count(&observation);
-        // The stream counts what it could not write, and says so as soon as it can.
-        drop(self.stream.record_at(time, observation));
+    fn numbers(moody: &Moody) -> Vec<u64> {
+        let written = moody.written.lock().unwrap();
+        let lines = std::str::from_utf8(&written).unwrap().lines();
+        lines.map(|line| serde_json::from_str::<Event>(line).unwrap().seq).collect()
     }
 
-    fn confess(&mut self, lost: u64) {
-        let gap = TelemetryGap { lost, source: "recorder".into(), reason: "the queue was full".into() };
-        self.record(Timestamp::now(), Observation::new(gap));
+    #[test]
+    fn an_output_that_works_again_has_every_event_once() {
+        let moody = Moody { fails: Arc::new(Mutex::new(3)), ..Moody::default() };
+        let written = write(&moody, 100);
+        assert!(written.error.is_none() && written.lost == 0);
+        assert_eq!(numbers(&moody), (1..=100).collect::<Vec<_>>());
     }
 
-    /// What is executed, and who may have written it.
-    fn execution(&self, cause: Cause, execution: Execution) -> Observation {
-        let changed = execution.changed_ns;
-        let written =
-            (execution.on_scratch || self.lineage.is_of_this_run(changed)).then(|| WrittenDuringRun {
-                calls: self.lineage.writers(changed),
-                changed: Some(Timestamp::from_nanos(changed)),
-            });
-        let fact = ProcessExec {
-            path: execution.path,
-            file: execution.file,
-            interpreter: execution.interpreter,
-            written,
-            stdio: execution.stdio,
-        };
-        Observation::new(fact).caused_by(cause).with_process(execution.process)
-    }
-
-    fn end(mut self, usage: Usage) -> Summary {
-        // An earlier failure is confessed first, so that it counts.
-        let mut error = self.stream.flush().err();
-        let verdict = self.verdict();
-        let ended = self.ended(usage, verdict);
-        let written = self.stream.record(Observation::new(ended)).map(drop);
-        error = written.and_then(|()| self.stream.flush()).err().or(error.filter(|_| self.stream.gaps() > 0));
-        let verdict = if error.is_some() { Verdict::Unproven } else { verdict };
-        self.summary(usage, verdict, error.map(|error| error.to_string()))
-    }
-
-    fn verdict(&self) -> Verdict {
-        let complete = self.gaps() == 0;
-        if self.tally.proven && complete { Verdict::Clean } else { Verdict::Unproven }
-    }
-
-    fn gaps(&self) -> u64 {
-        self.tally.gap_events + self.stream.gaps()
-    }
-
-    fn ended(&self, usage: Usage, verdict: Verdict) -> RunEnded {
-        RunEnded {
-            verdict,
-            calls: u32::try_from(self.tally.calls.len()).unwrap_or(u32::MAX),
-            events: self.stream.last() + 1,
-            refused: self.tally.refused,
-            limits_hit: self.tally.limits_hit,
-            findings: 0,
-            gaps: self.gaps(),
-            wall_us: self.wall_us(),
-            cpu_us: usage.cpu_us,
-            peak_memory_bytes: usage.peak_memory_bytes,
-        }
-    }
-
-    fn wall_us(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn summary(self, usage: Usage, verdict: Verdict, record_error: Option<String>) -> Summary {
-        let wall_us = self.wall_us();
-        Summary {
-            run: self.stream.run(),
-            verdict,
-            proven: self.tally.proven,
-            events: self.stream.last(),
-            refused: self.tally.refused,
-            wall_us,
-            cpu_us: usage.cpu_us,
-            peak_memory_bytes: usage.peak_memory_bytes,
-            calls: self.tally.calls.into_values().collect(),
-            refused_outside_calls: self.tally.outside,
-            limits: self.tally.limits,
-            planted: self.tally.planted,
-            gaps: self.tally.gaps,
-            record_error,
-        }
+    #[test]
+    fn an_output_that_nobody_reads_is_given_up_at_once() {
+        let moody =
+            Moody { fails: Arc::new(Mutex::new(1)), kind: Some(ErrorKind::BrokenPipe), ..Moody::default() };
+        let began = Instant::now();
+        let written = write(&moody, 100);
+        assert_eq!((written.lost, written.error.unwrap().kind()), (100, ErrorKind::BrokenPipe));
+        assert!(began.elapsed() < PAUSE);
+        assert!(numbers(&moody).is_empty(), "nothing comes after a hole");
     }
 }

@@ -1,6 +1,6 @@
 //! What can be said of a run when it is over, for people and for programs.
 
-use event::fact::{CallEnded, Fact, LimitHit, Refused, Verdict};
+use event::fact::{CallEnded, Fact, Finding, LimitHit, Refused, ResponseStep, Verdict};
 use event::{CallId, Name, Protocol, RunId, Text};
 use serde::Serialize;
 
@@ -34,6 +34,15 @@ pub struct Summary {
     pub limits: Vec<LimitSummary>,
     /// Files that the host would later execute and that appeared in the workspace, the first of them.
     pub planted: Vec<Planted>,
+    /// What was judged wrong, the last word of each finding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingSummary>,
+    /// Findings that are not in the list because it was full.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub findings_omitted: u64,
+    /// Steps that were taken about them, or because an operator asked, the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub responses: Vec<ResponseStep>,
     /// What was not recorded, and why: not empty makes the run `unproven`.
     pub gaps: Vec<Gap>,
     /// Why the record could not be written to its end; makes the run `unproven`.
@@ -117,6 +126,23 @@ pub struct Refusal {
     pub fact: Fact,
     /// How often.
     pub count: u64,
+}
+
+/// A finding, with the call that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FindingSummary {
+    /// The call; absent where it is of the run itself.
+    pub call: Option<CallId>,
+    /// The caller's own id of it.
+    pub tool_call_id: Option<Text>,
+    /// What was found.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A limit that held.

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use event::fact::{
-    CallStarted, Decision, Fact, FlowPhase, LimitHit, NetConnect, ProcessExec, Refused, Spoken, TelemetryGap,
-    Wanted, WorkspacePlanted,
+    CallStarted, Decision, Fact, FlowPhase, LimitHit, NetConnect, ProcessExec, Refused, ResponseStep, Spoken,
+    TelemetryGap, Wanted, WorkspacePlanted,
 };
 use event::{CallId, Observation, Protocol, Text};
 
+use crate::findings::Findings;
 use crate::summary::{CallSummary, Gap, LimitSummary, Place, Planted, Reached, Refusal, Refusals};
 
 /// Different refusals that are remembered of one call. A scan of a /27 on four ports fits.
@@ -32,6 +33,8 @@ pub(crate) struct Tally {
     /// Events of kind `limit.hit`.
     pub(crate) limits_hit: u64,
     pub(crate) planted: Vec<Planted>,
+    pub(crate) findings: Findings,
+    pub(crate) responses: Vec<ResponseStep>,
     pub(crate) gaps: Vec<Gap>,
     /// Events of kind `telemetry.gap`.
     pub(crate) gap_events: u64,
@@ -80,6 +83,10 @@ impl Tally {
             }
             Fact::LimitHit(hit) => self.limit(call, *hit),
             Fact::WorkspacePlanted(planted) => self.plant(call, planted),
+            Fact::Finding(finding) => self.findings.count(observation, finding),
+            Fact::ResponseStep(step) if self.responses.len() < NOTES => {
+                self.responses.push(step.as_ref().clone())
+            }
             Fact::TelemetryGap(gap) => self.miss(gap),
             _ => {}
         }
