@@ -85,7 +85,8 @@ pub struct RuleRef {
     pub says: Text,
 }
 
-/// A connection that was allowed: when it opens, every ten seconds while it moves, and when it ends.
+/// A connection that was allowed: when it opens, while it moves after 1, 3, 7, 15 seconds and every ten seconds then, and when it
+/// ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NetFlow {
     /// The number of the flow in this run, as in its `net.connect`.
@@ -122,7 +123,7 @@ pub struct NetFlow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retransmitted: Option<u64>,
     /// How it ended: `closed`, `client-reset`, `server-reset`, `idle`, `limit`, `refused` (what it went on to speak is
-    /// not allowed), `policy` (a new policy forbids it), `run-ended`.
+    /// not allowed), `policy` (a new policy forbids it), `response` (it was cut about a finding), `run-ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Name>,
     /// Why it was cut, as a sentence.

@@ -130,6 +130,9 @@ impl Conversation {
 
     /// The rules that lead to its destination, by this policy.
     pub(super) fn candidates<'p>(&self, network: &'p Network) -> Result<Candidates<'p>, Why> {
+        if self.register().is_closed() {
+            return Err(Why::Closed);
+        }
         network.candidates(&self.expected.destination, self.expected.port).map_err(Why::Policy)
     }
 

@@ -28,6 +28,7 @@ mod verdict;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -50,6 +51,8 @@ pub struct Gateway {
     sources: Arc<Sources>,
     capture: Option<Arc<Capture>>,
     open: Mutex<Vec<Weak<Register>>>,
+    /// A response has cut off whoever it serves.
+    is_closed: AtomicBool,
 }
 
 impl Gateway {
@@ -64,7 +67,13 @@ impl Gateway {
     /// A gateway by this policy, that looks names up here.
     pub fn with_sources(network: &Network, sources: Sources) -> Self {
         let network = Mutex::new(Arc::new(network.clone()));
-        Self { network, sources: Arc::new(sources), capture: None, open: Mutex::default() }
+        Self {
+            network,
+            sources: Arc::new(sources),
+            capture: None,
+            open: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        }
     }
 
     /// The same, and what its sandboxes send and receive is captured. Captured flows are slower.
@@ -100,6 +109,28 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Cuts every flow of its sandboxes, at once, and refuses all new ones, whatever the policy says, until [`reopen`](Self::reopen).
+    /// Gives how many were open or under way; none if it was so before.
+    pub fn close(&self) -> Option<u64> {
+        self.turn(true)
+    }
+
+    /// Lets connections leave again, as far as the policy allows them. None if they could.
+    pub fn reopen(&self) -> Option<u64> {
+        self.turn(false)
+    }
+
+    fn turn(&self, is_closed: bool) -> Option<u64> {
+        // Held to the end, so that a sandbox that opens meanwhile is closed too.
+        let open = lock(&self.open);
+        let was = self.is_closed.swap(is_closed, Ordering::SeqCst);
+        let cut =
+            open.iter().filter_map(Weak::upgrade).filter_map(|register| register.close(is_closed)).sum();
+        (was != is_closed).then_some(cut)
+    }
+}
+
 impl sandbox::gate::Gateway for Gateway {
     fn open(&self, sockets: Sockets, witness: Arc<dyn Witness>) -> io::Result<Box<dyn Gate>> {
         let own = lock(&self.network);
@@ -114,6 +145,9 @@ impl sandbox::gate::Gateway for Gateway {
         );
         let thread = std::thread::Builder::new().name("gateway".into()).spawn(move || served.run())?;
         let mut open = lock(&self.open);
+        if self.is_closed.load(Ordering::SeqCst) {
+            register.close(true);
+        }
         open.retain(|register| register.strong_count() > 0);
         open.push(Arc::downgrade(&register));
         Ok(Box::new(Door { register, thread: Some(thread) }))

@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) policies: u64,
     /// The run has ended.
     pub(super) is_over: bool,
+    /// A response has cut the run off.
+    pub(super) is_closed: bool,
 }
 
 pub(super) struct Register {
@@ -196,6 +198,21 @@ impl Register {
         self.state.send_modify(|state| state.is_over = true);
     }
 
+    /// Cuts every flow, and lets none begin; or ends that. Gives how many were open or under way, if that changed anything.
+    pub(super) fn close(&self, is_closed: bool) -> Option<u64> {
+        let has_changed = self.state.send_if_modified(|state| {
+            let has_changed = state.is_closed != is_closed;
+            state.is_closed = is_closed;
+            has_changed
+        });
+        has_changed.then(|| self.open.load(Ordering::Relaxed))
+    }
+
+    /// Whether a response has cut the run off.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.borrow().is_closed
+    }
+
     pub(super) fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
@@ -237,8 +254,12 @@ impl Register {
         };
         let led = meant.clone().and_then(|meant| network.candidates(&meant, address.port()).map(drop));
         let place = meant.unwrap_or(Destination::Address(address.ip()));
-        let Err(refusal) = led else { return Ok((flow, place)) };
-        let fact = report::not_allowed(flow, &place, address.port(), &Why::Policy(refusal), None);
+        let why = match led {
+            _ if self.is_closed() => Why::Closed,
+            Err(refusal) => Why::Policy(refusal),
+            Ok(()) => return Ok((flow, place)),
+        };
+        let fact = report::not_allowed(flow, &place, address.port(), &why, None);
         self.tell_of(Some(who), fact);
         Err(Errno::CONNREFUSED)
     }

@@ -25,7 +25,8 @@ use crate::identify::Side;
 const SPLICED: usize = 1 << 20;
 /// How often a direction goes on before others get their turn.
 const TURNS: u32 = 8;
-/// How often a flow that moves tells how far it is.
+/// How often a flow that moves tells how far it is: at first soon, then ever less often, down to this.
+const FIRST_PROGRESS: Duration = Duration::from_secs(1);
 const PROGRESS: Duration = Duration::from_secs(10);
 
 /// How a flow ended.
@@ -54,6 +55,7 @@ impl Ended {
             Self::Idle => "idle",
             Self::Limit(_) => "limit",
             Self::Refused(_) => "refused",
+            Self::Policy(Why::Closed) => "response",
             Self::Policy(_) => "policy",
             Self::WithRun => "run-ended",
         }
@@ -105,7 +107,7 @@ impl<'a> Relay<'a> {
         if let Err(why) = self.look_again() {
             return Ended::Policy(why);
         }
-        let mut told = Instant::now();
+        let (mut told, mut pace) = (Instant::now(), FIRST_PROGRESS);
         loop {
             let last = self.conversation.seen.borrow().last;
             let idle = last + self.conversation.register().network().limits().idle();
@@ -120,7 +122,7 @@ impl<'a> Relay<'a> {
                     }
                 }
                 ended = &mut both => return ended,
-                () = sleep_until(idle.min(told + PROGRESS).into()) => {
+                () = sleep_until(idle.min(told + pace).into()) => {
                     let last = self.conversation.seen.borrow().last;
                     if last + self.conversation.register().network().limits().idle() <= Instant::now() {
                         return Ended::Idle;
@@ -129,6 +131,7 @@ impl<'a> Relay<'a> {
                         self.conversation.tell(self.passage, FlowPhase::Progress, None);
                     }
                     told = Instant::now();
+                    pace = (pace * 2).min(PROGRESS);
                 }
             }
         }

@@ -41,6 +41,8 @@ pub(super) enum Why {
     Deaf,
     /// The run has ended.
     RunEnded,
+    /// A response to a finding has cut the run off.
+    Closed,
 }
 
 impl Why {
@@ -55,6 +57,7 @@ impl Why {
             Self::Unreachable(_) => "unreachable",
             Self::Deaf => "client-deaf",
             Self::RunEnded => "run-ended",
+            Self::Closed => "closed-by-response",
         }
     }
 
@@ -85,6 +88,7 @@ impl fmt::Display for Why {
             Self::Unreachable(error) => write!(f, "cannot reach it: {error}"),
             Self::Deaf => f.write_str("the client does not take what the server says"),
             Self::RunEnded => f.write_str("the run has ended"),
+            Self::Closed => f.write_str("a response has cut the run off"),
         }
     }
 }

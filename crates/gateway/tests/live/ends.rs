@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use event::fact::{FlowPhase, Limit, LimitAction};
+use event::fact::{Fact, FlowPhase, Limit, LimitAction};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
@@ -251,6 +251,28 @@ fn the_end_of_the_run_ends_all_flows_and_tells_each() {
     assert_eq!(closed.len(), 40);
     assert!(closed.iter().all(|flow| flow.ended.as_deref() == Some("run-ended")));
     assert!(open.iter_mut().all(is_reset));
+}
+
+#[test]
+fn a_response_cuts_everything_until_it_is_taken_back() {
+    let server = Server::silent();
+    let site = Site::new(&anything(server.port, ""));
+    let mut streams: Vec<_> = (0..8).map(|_| site.connect("a.example", server.port).unwrap()).collect();
+    streams.iter_mut().for_each(|stream| stream.write_all(b"one").unwrap());
+    server.wait_for_bytes(24);
+    assert_eq!(site.gateway.close(), Some(8));
+    assert_eq!(site.gateway.close(), None, "it was so before");
+    assert!(streams.iter_mut().all(is_reset));
+    let closed = site.closed();
+    assert_eq!(closed.ended.as_deref(), Some("response"), "{closed:#?}");
+    let there = SocketAddr::new(site.resolve("a.example").unwrap(), server.port);
+    assert_eq!(site.connect_to(there).err(), Some(Errno::CONNREFUSED));
+    let refused = |seen: &event::Observation| matches!(&seen.fact, Fact::NetConnect(connect) if connect.reason.as_deref() == Some("closed-by-response"));
+    assert_eq!(site.told().iter().filter(|seen| refused(seen)).count(), 1);
+    assert_eq!((site.gateway.reopen(), site.gateway.reopen()), (Some(0), None));
+    let mut stream = site.connect_to(there).unwrap();
+    stream.write_all(b"two").unwrap();
+    server.wait_for_bytes(27);
 }
 
 #[test]
