@@ -246,6 +246,11 @@ impl RunCgroup {
         fs::write(self.unified.join("cgroup.freeze"), if frozen { "1" } else { "0" })
     }
 
+    /// Whether every process stands still.
+    pub(crate) fn is_frozen(&self) -> bool {
+        entry(&self.unified.join("cgroup.events"), "frozen") == Some(1)
+    }
+
     pub(crate) fn kill(&self) -> io::Result<()> {
         fs::write(self.unified.join("cgroup.kill"), "1")
     }

@@ -66,6 +66,8 @@ pub(crate) struct Inside {
     init_token: Mutex<Option<Token>>,
     pub(crate) sampling: AtomicBool,
     pub(crate) samples: Samples,
+    /// Every process stands still because somebody asked for it.
+    pub(crate) frozen: Mutex<bool>,
     over: AtomicBool,
     /// The init is gone, and no call that begins will be told of its end.
     init_gone: AtomicBool,
@@ -135,6 +137,7 @@ impl Inside {
             init_token: Mutex::default(),
             sampling: AtomicBool::new(false),
             samples: Samples::default(),
+            frozen: Mutex::new(false),
             over: AtomicBool::new(false),
             init_gone: AtomicBool::new(false),
         }
@@ -172,6 +175,12 @@ impl Inside {
     /// Whether it was killed, or ended.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
+    }
+
+    /// The call whose processes have this mark.
+    pub(crate) fn call_of(&self, mark: &std::path::Path) -> Option<CallId> {
+        let calls = lock(&self.calls);
+        calls.iter().find(|(_, call)| call.owns(mark)).map(|(id, _)| *id)
     }
 
     /// Whether no process of any call is alive.

@@ -34,10 +34,12 @@
 mod alone;
 mod broken;
 mod call;
+mod census;
 mod cgroup;
 mod channel;
 mod command;
 mod committer;
+mod control;
 mod environment;
 pub mod errno;
 pub mod gate;
@@ -78,8 +80,10 @@ mod workspace;
 mod written;
 
 pub use call::{Call, CallError, Ended};
+pub use census::{ProcessState, Socket};
 pub use cgroup::Kind as CgroupKind;
 pub use command::{Command, Stdio, WindowSize};
+pub use control::Control;
 pub use layout::LayoutError;
 pub use pool::Pool;
 pub use proof::Proof;

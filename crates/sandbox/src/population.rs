@@ -2,10 +2,12 @@
 //! and for telling which call a process belongs to.
 
 use crate::sys::process::send_signal;
+use event::Text;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,6 +68,26 @@ impl Member {
     pub(crate) fn open_files(&self) -> Option<u64> {
         let stat = rustix::fs::statat(&self.folder, "fd", rustix::fs::AtFlags::empty()).ok()?;
         u64::try_from(stat.st_size).ok()
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+
+    /// Where one of its links leads.
+    pub(crate) fn link(&self, name: &str) -> Option<Text> {
+        let target = rustix::fs::readlinkat(&self.folder, name, Vec::new()).ok()?;
+        Some(Text::from(target.into_bytes()))
+    }
+
+    /// What a file of it holds, up to so many bytes: the kernel gives long ones in pieces.
+    pub(crate) fn read_all(&self, name: &str, most: usize) -> Option<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.folder, name, flags, Mode::empty()).ok()?;
+        let mut content = Vec::new();
+        std::fs::File::from(file).take(u64::try_from(most).ok()?).read_to_end(&mut content).ok()?;
+        Some(content)
     }
 
     pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {

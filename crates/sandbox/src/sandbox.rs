@@ -2,9 +2,9 @@
 
 use crate::call::{Call, CallError};
 use crate::command::Command;
+use crate::control::Control;
 use crate::inside::Inside;
 use crate::launch;
-use crate::population;
 use crate::proof::Proof;
 use crate::start::{self, Setup, StartError};
 use crate::supervisor::Supervisor;
@@ -84,30 +84,25 @@ impl Sandbox {
         Ok(call)
     }
 
+    /// A hold on it for others, which doesn't keep it alive.
+    pub fn control(&self) -> Control {
+        Control(Arc::clone(&self.0))
+    }
+
     /// Stops every process, until [`Sandbox::thaw`].
     ///
     /// # Errors
-    /// The kernel's, or that the processes could not be stopped: then [`Sandbox::kill`] is left.
+    /// As for [`Control::freeze`].
     pub fn freeze(&self) -> io::Result<()> {
-        match &self.0.cgroup {
-            Some(cgroup) => cgroup.freeze(true),
-            None if population::stop_all(self.0.root.as_fd()) => Ok(()),
-            None => Err(io::Error::other("the sandbox makes processes faster than they can be stopped")),
-        }
+        self.control().freeze().map(drop)
     }
 
     /// Lets them run on.
     ///
     /// # Errors
-    /// The kernel's.
+    /// As for [`Control::thaw`].
     pub fn thaw(&self) -> io::Result<()> {
-        match &self.0.cgroup {
-            Some(cgroup) => cgroup.freeze(false),
-            None => {
-                population::continue_all(self.0.root.as_fd());
-                Ok(())
-            }
-        }
+        self.control().thaw().map(drop)
     }
 
     /// Kills everything in it, its init first. May be called again, and at any time.

@@ -157,6 +157,48 @@ fn what_is_frozen_stands_still_and_goes_on() {
     agent.call.kill();
 }
 
+#[test]
+fn a_hold_says_whether_it_changed_anything() {
+    let stage = Stage::new();
+    let agent = stage.start_python(&(daemon("ice") + "time.sleep(60)\n"));
+    agent.wait_for_word();
+    let control = stage.sandbox.control();
+    assert_eq!((control.thaw().unwrap(), control.freeze().unwrap()), (false, true));
+    assert_eq!((control.freeze().unwrap(), control.is_frozen()), (false, true));
+    assert_eq!((control.thaw().unwrap(), control.thaw().unwrap()), (true, false));
+    assert!(control.kill() && !control.kill() && control.is_over());
+    assert!(!control.freeze().unwrap() && !control.thaw().unwrap(), "nothing is left to act on");
+}
+
+#[test]
+fn a_census_tells_who_is_there_while_they_stand_still() {
+    let stage = Stage::with("environment: { set: { SECRET_TOKEN: hunter2 } }");
+    let agent = stage.start_python(
+        "import socket\ns = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n\
+         open('/tmp/\\nodd\\x1b', 'w')\nkept = open('/tmp/\\nodd\\x1b')\nsay('ready', 1)\ntime.sleep(60)\n",
+    );
+    agent.wait_for_word();
+    let control = stage.sandbox.control();
+    control.freeze().unwrap();
+    let processes = control.processes(100);
+    let [python] = processes.as_slice() else { panic!("{processes:#?}") };
+    assert_eq!(python.call.map(event::CallId::number), Some(agent.number()));
+    assert!(python.exe.as_ref().is_some_and(|exe| exe.to_string().contains("python")), "{python:#?}");
+    assert!(python.argv.len() >= 2 && python.cwd.is_some() && !python.mapped.is_empty());
+    assert!(python.environment.iter().any(|name| name.as_bytes() == b"SECRET_TOKEN"));
+    assert!(!format!("{python:?}").contains("hunter2"), "values are not taken");
+    assert!(
+        python.files.iter().any(|(_, target)| target.as_bytes() == b"/tmp/\nodd\x1b"),
+        "{:?}",
+        python.files
+    );
+    let listening = control.sockets().into_iter().find(|socket| socket.state == 10).expect("a listener");
+    let inode = format!("socket:[{}]", listening.inode);
+    assert!(python.files.iter().any(|(_, target)| target.as_bytes() == inode.as_bytes()));
+    assert!(control.processes(0).is_empty());
+    control.kill();
+}
+
 // Without control groups processes are stopped one by one, and each has to be given the processor to notice.
 #[test]
 fn freezing_does_not_fail_on_a_busy_machine() {
