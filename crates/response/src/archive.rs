@@ -1,0 +1,244 @@
+//! The one door through which everything is recorded that must last beside the events: what runs there are, what was found, evidence,
+//! holds.
+//!
+//! A document is written beside its place, synced and renamed, and its folder is synced: it is there whole, or as it was. A line of a
+//! list is synced before it is reported. Folders are 0700 and files 0600. An append-only log of its own will take this over; nobody
+//! else writes below the state folder.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use event::RunId;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why something can't be kept, or read.
+#[derive(Debug, Error)]
+#[error("cannot {what} {path}", path = path.display())]
+pub struct ArchiveError {
+    /// What was attempted.
+    what: &'static str,
+    /// On what.
+    path: PathBuf,
+    /// What the system answered.
+    source: io::Error,
+}
+
+impl ArchiveError {
+    pub(crate) fn new(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self { what, path, source }
+    }
+}
+
+/// The folder for what is kept between runs (XDG Base Directory Specification; FHS for root); none where nobody says where home is.
+pub fn default_state() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/aurelian"));
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+    state.map(|state| state.join("aurelian"))
+}
+
+/// A state folder.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    state: PathBuf,
+}
+
+impl Archive {
+    /// The state folder at this place, made if it isn't there.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn open(state: &Path) -> Result<Self, ArchiveError> {
+        let state = std::path::absolute(state).map_err(ArchiveError::new("find", state))?;
+        make_folder(&state)?;
+        Ok(Self { state })
+    }
+
+    /// Its place.
+    pub fn place(&self) -> &Path {
+        &self.state
+    }
+
+    /// The folder of a run, made if it isn't there.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn run(&self, run: RunId) -> Result<RunFolder, ArchiveError> {
+        let folder = self.folder("runs")?.join(run.to_string());
+        make_folder(&folder)?;
+        Ok(RunFolder { folder })
+    }
+
+    /// A folder in it, made if it isn't there.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, ArchiveError> {
+        let folder = self.state.join(name);
+        make_folder(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// What is kept of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    folder: PathBuf,
+}
+
+impl RunFolder {
+    /// Its place.
+    pub fn place(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a document under this name, whole or not at all, in place of what was there.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn put(&self, name: &str, document: &impl Serialize) -> Result<(), ArchiveError> {
+        put(&self.folder.join(name), document)
+    }
+
+    /// Adds a line to a list.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn append(&self, name: &str, line: &impl Serialize) -> Result<(), ArchiveError> {
+        let path = self.folder.join(name);
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).open(&path);
+        let mut file = file.map_err(ArchiveError::new("open", &path))?;
+        let mut bytes =
+            serde_json::to_vec(line).map_err(|error| ArchiveError::new("write", &path)(error.into()))?;
+        bytes.push(b'\n');
+        // One write: a line is there whole, or it isn't.
+        file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(ArchiveError::new("write", &path))
+    }
+
+    /// A folder for evidence, made if it isn't there.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn evidence(&self, name: &str) -> Result<Self, ArchiveError> {
+        let above = self.folder.join("evidence");
+        make_folder(&above)?;
+        let folder = above.join(name);
+        make_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Keeps bytes under this name, as [`put`](Self::put) does.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub fn put_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        put_bytes(&self.folder.join(name), bytes)
+    }
+}
+
+pub(crate) fn put(path: &Path, document: &impl Serialize) -> Result<(), ArchiveError> {
+    let bytes = serde_json::to_vec_pretty(document);
+    put_bytes(path, &bytes.map_err(|error| ArchiveError::new("write", path)(error.into()))?)
+}
+
+fn put_bytes(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let beside = beside(path);
+    let written = write_new(&beside, bytes)
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| sync_folder(path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)));
+    written.map_err(ArchiveError::new("write", path))
+}
+
+/// Keeps a document where there is none. False if there is one.
+pub(crate) fn put_new(path: &Path, document: &impl Serialize) -> Result<bool, ArchiveError> {
+    let bytes = serde_json::to_vec_pretty(document);
+    let bytes = bytes.map_err(|error| ArchiveError::new("write", path)(error.into()))?;
+    let beside = beside(path);
+    let written = write_new(&beside, &bytes).and_then(|()| match fs::hard_link(&beside, path) {
+        Ok(()) => sync_folder(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    });
+    // It has its name by now, or never will.
+    let _ = fs::remove_file(&beside);
+    written.map_err(ArchiveError::new("write", path))
+}
+
+/// A name beside, which nobody else uses.
+fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}.{count}", std::process::id()))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes what was done in a file's folder last.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn make_folder(folder: &Path) -> Result<(), ArchiveError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(ArchiveError::new("make", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_the_operators_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&state.path().join("state")).unwrap();
+        let run = archive.run(RunId::new()).unwrap();
+        run.put("run.json", &"a").unwrap();
+        run.put("run.json", &"b").unwrap();
+        run.append("findings.jsonl", &1).unwrap();
+        run.append("findings.jsonl", &2).unwrap();
+        run.evidence("1").unwrap().put_bytes("x", b"y").unwrap();
+        let read = |name: &str| fs::read_to_string(run.place().join(name)).unwrap();
+        assert_eq!(
+            (read("run.json"), read("findings.jsonl"), read("evidence/1/x")),
+            ("\"b\"".into(), "1\n2\n".into(), "y".into())
+        );
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(run.place()), mode(&run.place().join("run.json"))), (0o700, 0o600));
+        assert_eq!(mode(archive.place()), 0o700);
+        let left: Vec<_> =
+            fs::read_dir(run.place()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+    }
+
+    #[test]
+    fn of_two_that_make_one_document_one_does() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("x.json");
+        let won: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|n| {
+                    scope.spawn({
+                        let path = &path;
+                        move || put_new(path, &n).unwrap()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1);
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+}

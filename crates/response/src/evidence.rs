@@ -1,0 +1,246 @@
+//! What shows how it came to this, collected while the run stands still.
+//!
+//! All of it is the agent's making, and so bounded in number, size and time, and nothing of it is opened by a path that the agent could
+//! bend. `manifest.json`, which is written last, has the SHA-256 of every file: what has no manifest is not complete.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use event::{Text, Timestamp};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use sandbox::Control;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::archive::{ArchiveError, RunFolder};
+
+/// Processes that are told of, and files of the scratch layer.
+const PROCESSES: usize = 4096;
+const FILES: usize = 10_000;
+/// Folders in folders.
+const DEPTH: usize = 32;
+/// Bytes of files that are hashed, each and all together, and the time for it.
+const HASHED: u64 = 64 << 20;
+const HASHED_IN_ALL: u64 = 512 << 20;
+const TIME: Duration = Duration::from_secs(3);
+
+/// What was collected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collected {
+    /// Processes.
+    pub(crate) processes: usize,
+    /// Files that the run wrote outside of the workspace.
+    pub(crate) files: usize,
+}
+
+/// A file of the scratch layer.
+#[derive(Debug, Serialize)]
+struct Written {
+    path: Text,
+    kind: &'static str,
+    bytes: u64,
+    mode: String,
+    /// When it was changed last.
+    changed: Timestamp,
+    /// Absent where it is too large, or could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Text>,
+}
+
+#[derive(Debug, Serialize)]
+struct Manifest<'a> {
+    collected: Timestamp,
+    /// The record of the run, and the number up to which it is evidence.
+    events_up_to: u64,
+    /// SHA-256 of each file beside this one.
+    files: &'a BTreeMap<&'static str, String>,
+    /// What is bounded, and was: processes, files of the scratch layer.
+    truncated: Vec<&'static str>,
+}
+
+/// Collects what there is about a run into a folder.
+pub(crate) fn collect(
+    control: &Control,
+    scratch: Option<&OwnedFd>,
+    output: &[u8],
+    events_up_to: u64,
+    into: &RunFolder,
+) -> Result<Collected, ArchiveError> {
+    let mut shelf = Shelf { into, hashes: BTreeMap::new() };
+    let processes = control.processes(PROCESSES);
+    shelf.put("processes.json", &serde_json::to_vec_pretty(&processes).unwrap_or_default())?;
+    let sockets = control.sockets();
+    shelf.put("sockets.json", &serde_json::to_vec_pretty(&sockets).unwrap_or_default())?;
+    shelf.put("output.txt", output)?;
+    let mut walk = Walk { files: Vec::new(), hashed: 0, deadline: Instant::now() + TIME };
+    if let Some(scratch) = scratch {
+        walk.folder(scratch.as_fd(), "", DEPTH);
+    }
+    shelf.put("scratch.json", &serde_json::to_vec_pretty(&walk.files).unwrap_or_default())?;
+    let mut truncated = Vec::new();
+    truncated.extend((processes.len() == PROCESSES).then_some("processes"));
+    truncated.extend((walk.files.len() == FILES || Instant::now() > walk.deadline).then_some("scratch"));
+    let manifest = Manifest { collected: Timestamp::now(), events_up_to, files: &shelf.hashes, truncated };
+    into.put("manifest.json", &manifest)?;
+    Ok(Collected { processes: processes.len(), files: walk.files.len() })
+}
+
+struct Shelf<'a> {
+    into: &'a RunFolder,
+    hashes: BTreeMap<&'static str, String>,
+}
+
+impl Shelf<'_> {
+    fn put(&mut self, name: &'static str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.into.put_bytes(name, bytes)?;
+        self.hashes.insert(name, hex(&Sha256::digest(bytes)));
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a `String` has nothing to fail at.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A walk through a hostile tree: one name at a time, no link followed, nothing opened but folders and plain files.
+struct Walk {
+    files: Vec<Written>,
+    hashed: u64,
+    deadline: Instant,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: BorrowedFd<'_>, path: &str, depth: usize) {
+        let Ok(entries) = Dir::read_from(folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if self.files.len() == FILES || Instant::now() > self.deadline {
+                return;
+            }
+            self.entry(folder, name, path, depth);
+        }
+    }
+
+    fn entry(&mut self, folder: BorrowedFd<'_>, name: &CStr, above: &str, depth: usize) {
+        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return };
+        let path = format!("{above}/{}", name.to_string_lossy());
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = |more| rustix::fs::openat(folder, name, flags | more, Mode::empty()).ok();
+        let (sha256, target) = match kind {
+            FileType::RegularFile => (open(OFlags::NOCTTY).and_then(|file| self.hash(file, size)), None),
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(folder, name, Vec::new()).ok();
+                (None, target.map(|target| Text::truncated(target.as_bytes(), 4096)))
+            }
+            _ => (None, None),
+        };
+        let changed =
+            stat.st_ctime.saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec.cast_signed());
+        self.files.push(Written {
+            path: Text::truncated(path.as_bytes(), 4096),
+            kind: kind_name(kind),
+            bytes: size,
+            mode: format!("{:o}", stat.st_mode & 0o7777),
+            changed: Timestamp::from_nanos(changed),
+            sha256,
+            target,
+        });
+        if kind == FileType::Directory
+            && depth > 0
+            && let Some(below) = open(OFlags::DIRECTORY)
+        {
+            self.folder(below.as_fd(), &path, depth - 1);
+        }
+    }
+
+    fn hash(&mut self, file: OwnedFd, size: u64) -> Option<String> {
+        if size > HASHED || self.hashed + size > HASHED_IN_ALL {
+            return None;
+        }
+        let mut file = File::from(file).take(HASHED);
+        let (mut hasher, mut chunk) = (Sha256::new(), vec![0; 256 * 1024]);
+        loop {
+            let count = file.read(&mut chunk).ok()?;
+            if count == 0 {
+                return Some(hex(&hasher.finalize()));
+            }
+            hasher.update(chunk.get(..count)?);
+            self.hashed += u64::try_from(count).ok()?;
+            if Instant::now() > self.deadline {
+                return None;
+            }
+        }
+    }
+}
+
+fn kind_name(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "file",
+        FileType::Directory => "folder",
+        FileType::Symlink => "link",
+        FileType::Fifo => "fifo",
+        FileType::Socket => "socket",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn walk(root: &std::path::Path) -> Vec<Written> {
+        let mut walk = Walk { files: Vec::new(), hashed: 0, deadline: Instant::now() + TIME };
+        walk.folder(File::open(root).unwrap().as_fd(), "", DEPTH);
+        walk.files.sort_by(|one, other| one.path.cmp(&other.path));
+        walk.files
+    }
+
+    #[test]
+    fn files_are_hashed_and_links_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("tmp")).unwrap();
+        fs::write(root.path().join("tmp/x"), "abc").unwrap();
+        symlink("/etc/passwd", root.path().join("tmp/y")).unwrap();
+        let files = walk(root.path());
+        let shown: Vec<_> = files.iter().map(|file| (file.path.to_string(), file.kind)).collect();
+        assert_eq!(shown, [("/tmp".into(), "folder"), ("/tmp/x".into(), "file"), ("/tmp/y".into(), "link")]);
+        assert_eq!(
+            files[1].sha256.as_deref(),
+            Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        );
+        assert_eq!(
+            (files[2].sha256.as_ref(), files[2].target.as_ref().unwrap().as_bytes()),
+            (None, &b"/etc/passwd"[..])
+        );
+    }
+
+    #[test]
+    fn a_tree_without_end_is_looked_at_as_far_as_it_is_bounded() {
+        let root = tempfile::tempdir().unwrap();
+        let deep: std::path::PathBuf = std::iter::repeat_n("d", 100).collect();
+        fs::create_dir_all(root.path().join(deep)).unwrap();
+        assert_eq!(walk(root.path()).len(), DEPTH + 1);
+        let large = File::create(root.path().join("large")).unwrap();
+        large.set_len(1 << 40).unwrap();
+        assert!(walk(root.path()).iter().all(|file| file.sha256.is_none()));
+    }
+}

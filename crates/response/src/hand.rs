@@ -1,0 +1,579 @@
+//! The hand on a run: takes the steps of containment, one after the other, for findings and for operators.
+//!
+//! There is one for each run, with a thread of its own, so that no two steps are taken at once and none is taken twice. The order is that of
+//! what can do harm soonest: flows are cut, processes stand still, evidence is collected from what stands still, it is killed, it
+//! is held. What can't be stopped is killed. Each step becomes an event with its latency, once what it stands for is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use event::fact::{Finding, Outcome, ResponseStep, Severity, Step};
+use event::{Cause, Observation, RunId, Text, Timestamp};
+use policy::{Action, Response};
+use sandbox::Control;
+use serde::Serialize;
+
+use crate::archive::{Archive, ArchiveError, RunFolder};
+use crate::evidence;
+use crate::holds::{Held, Hold, Holds};
+use crate::notify::Notifier;
+
+/// A run, as far as a hand needs to get hold of it.
+pub struct Subject {
+    /// Its id.
+    pub run: RunId,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its processes.
+    pub control: Control,
+    /// Its scratch layer.
+    pub scratch: Option<OwnedFd>,
+    /// Its way out, if it has one.
+    pub gateway: Option<Arc<gateway::Gateway>>,
+    /// What its policy says.
+    pub response: Response,
+    /// The state folder.
+    pub archive: Archive,
+    /// Takes steps down as events.
+    pub record: Box<dyn Fn(Observation) + Send + Sync>,
+    /// The last of what its calls printed.
+    pub output: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+    /// Tells the operator at this terminal what was done.
+    pub say: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What an operator may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// To stand still.
+    Freeze,
+    /// To go on.
+    Thaw,
+    /// To be killed.
+    Kill,
+    /// To stand still, and not to be resumed.
+    Hold,
+    /// To be held no more.
+    Release,
+}
+
+impl Act {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
+            Self::Kill => "kill",
+            Self::Hold => "hold",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "detail")]
+pub enum Acted {
+    /// It is so now.
+    Done,
+    /// It was so before.
+    Already,
+    /// It may not be done, and why.
+    Refused(String),
+    /// It could not be done, and why.
+    Failed(String),
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It runs.
+    #[default]
+    Running,
+    /// It runs without a network.
+    CutOff,
+    /// It stands still.
+    Frozen,
+    /// It was killed, or has ended.
+    Ended,
+}
+
+enum Task {
+    Found { finding: Box<Finding>, cause: Option<Cause>, at: Timestamp },
+    Asked { act: Act, by: String, reason: Option<String>, at: Instant, answer: Sender<Acted> },
+    End,
+}
+
+/// The hand on a run.
+#[derive(Debug)]
+pub struct Hand {
+    tasks: Sender<Task>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Hand {
+    /// Lays a hand on a run.
+    ///
+    /// # Errors
+    /// The state folder can't be used, or the host gives no more threads.
+    pub fn on(subject: Subject) -> Result<Self, ArchiveError> {
+        let folder = subject.archive.run(subject.run)?;
+        let holds = Holds::of(&subject.archive)?;
+        let state = Arc::<Mutex<State>>::default();
+        let thread_error = ArchiveError::new("start a thread for", folder.place());
+        let notifier = Notifier::of(&subject.response);
+        let worker = Worker {
+            subject,
+            folder,
+            holds,
+            notifier,
+            done: BTreeSet::new(),
+            frozen_since: None,
+            state: Arc::clone(&state),
+        };
+        let (tasks, todo) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("hand".into());
+        let thread = thread.spawn(move || worker.run(&todo)).map_err(thread_error)?;
+        Ok(Self { tasks, thread: Mutex::new(Some(thread)), state })
+    }
+
+    /// Has something done about a finding of this call; `at` is the time of the event that completed it.
+    pub fn found(&self, finding: Finding, cause: Option<Cause>, at: Timestamp) {
+        // Once it has ended there is nobody left to do anything about it.
+        let _ = self.tasks.send(Task::Found { finding: Box::new(finding), cause, at });
+    }
+
+    /// Does what an operator asks for, and waits for it.
+    pub fn act(&self, act: Act, by: &str, reason: Option<String>) -> Acted {
+        let (answer, answered) = mpsc::channel();
+        let task = Task::Asked { act, by: by.to_owned(), reason, at: Instant::now(), answer };
+        let gone = || Acted::Failed("the run has ended".to_owned());
+        if self.tasks.send(task).is_err() { gone() } else { answered.recv().unwrap_or_else(|_| gone()) }
+    }
+
+    /// What the run is doing.
+    pub fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what is left to do, and takes the hand off. What is found later is not answered.
+    pub fn finish(&self) {
+        let _ = self.tasks.send(Task::End);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Who wants steps taken, and since when.
+struct Wish<'a> {
+    by: &'a str,
+    reason: Option<&'a str>,
+    finding: Option<&'a Finding>,
+    cause: Option<&'a Cause>,
+    since: Since,
+}
+
+/// From when latency is counted: an event's time, or a moment of this process.
+#[derive(Clone, Copy)]
+enum Since {
+    Event(Timestamp),
+    Moment(Instant),
+}
+
+impl Since {
+    fn elapsed(self) -> Duration {
+        match self {
+            Self::Event(time) => {
+                let nanos = Timestamp::now().as_nanos().saturating_sub(time.as_nanos());
+                Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+            }
+            Self::Moment(moment) => moment.elapsed(),
+        }
+    }
+}
+
+/// A step that was taken, and is yet to be told.
+struct Taken {
+    step: Step,
+    outcome: Outcome,
+    latency: Duration,
+    took: Duration,
+    detail: Option<String>,
+}
+
+struct Worker {
+    subject: Subject,
+    folder: RunFolder,
+    holds: Holds,
+    notifier: Option<Notifier>,
+    /// What holds of the run now.
+    done: BTreeSet<Step>,
+    frozen_since: Option<Instant>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Worker {
+    fn run(mut self, todo: &Receiver<Task>) {
+        loop {
+            let task = match self.patience() {
+                None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(patience) => todo.recv_timeout(patience),
+            };
+            match task {
+                Ok(Task::Found { finding, cause, at }) => self.found(&finding, cause.as_ref(), at),
+                Ok(Task::Asked { act, by, reason, at, answer }) => {
+                    let _ = answer.send(self.asked(act, &by, reason.as_deref(), at));
+                }
+                Err(RecvTimeoutError::Timeout) => self.give_up_waiting(),
+                Ok(Task::End) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Some(notifier) = self.notifier.take() {
+            notifier.finish(&self.subject.record);
+        }
+    }
+
+    /// How long a frozen run still waits for an operator.
+    fn patience(&self) -> Option<Duration> {
+        let since = self.frozen_since?;
+        let most = self.subject.response.freeze_for()?;
+        Some(most.saturating_sub(since.elapsed()))
+    }
+
+    fn give_up_waiting(&mut self) {
+        let waited = "no operator decided in the time that the policy gives";
+        let wish = Wish {
+            by: "policy",
+            reason: Some(waited),
+            finding: None,
+            cause: None,
+            since: Since::Moment(Instant::now()),
+        };
+        let taken = vec![self.kill(&wish)];
+        self.tell(&wish, taken);
+    }
+
+    fn found(&mut self, finding: &Finding, cause: Option<&Cause>, at: Timestamp) {
+        let action = self.subject.response.action(&finding.rule, finding.severity);
+        let is_held = self.subject.response.hold().is_some_and(|from| finding.severity >= from);
+        let wish =
+            Wish { by: "policy", reason: None, finding: Some(finding), cause, since: Since::Event(at) };
+        // What can do harm is stopped before anything is written.
+        let mut taken = self.stop(&wish, action);
+        if let Err(error) = self.folder.append("findings.jsonl", &Kept { cause, finding }) {
+            (self.subject.say)(&format!("cannot keep a finding: {error}"));
+        }
+        if taken.iter().any(|taken| taken.step == Step::Freeze) {
+            taken.push(self.collect(&wish, &finding.finding.to_string()));
+        }
+        if action == Action::Kill
+            || taken.iter().any(|taken| taken.outcome == Outcome::Failed && taken.step == Step::Freeze)
+        {
+            taken.extend((!self.done.contains(&Step::Kill)).then(|| self.kill(&wish)));
+        }
+        if is_held && finding.severity > Severity::Informational && !self.done.contains(&Step::Hold) {
+            let reason = format!("{}: {}", finding.rule, finding.message);
+            taken.push(self.hold(&wish, &reason));
+        }
+        self.announce(finding, cause, &taken);
+        self.tell(&wish, taken);
+        if let Some(notifier) = &self.notifier {
+            notifier.notify(self.subject.run, finding, cause, &self.subject.record);
+        }
+    }
+
+    /// Cuts and freezes, as far as that is asked for and isn't so already.
+    fn stop(&mut self, wish: &Wish<'_>, action: Action) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        if self.subject.control.is_over() {
+            return taken;
+        }
+        if action >= Action::Deny && !self.done.contains(&Step::Cut) {
+            taken.push(self.cut(wish));
+        }
+        if action >= Action::Freeze && !self.done.contains(&Step::Freeze) {
+            taken.push(self.freeze(wish));
+        }
+        taken
+    }
+
+    /// Takes a step, and notes how long it took. `Ok(false)`: it was so before.
+    fn step(
+        &mut self,
+        wish: &Wish<'_>,
+        step: Step,
+        act: impl FnOnce(&mut Self) -> Result<(bool, Option<String>), String>,
+    ) -> Taken {
+        let began = Instant::now();
+        let acted = act(self);
+        let took = began.elapsed();
+        let (outcome, detail) = match acted {
+            Ok((true, detail)) => (Outcome::Done, detail),
+            Ok((false, detail)) => (Outcome::Already, detail),
+            Err(why) => (Outcome::Failed, Some(why)),
+        };
+        if outcome != Outcome::Failed {
+            self.done.insert(step);
+        }
+        Taken { step, outcome, latency: wish.since.elapsed(), took, detail }
+    }
+
+    fn cut(&mut self, wish: &Wish<'_>) -> Taken {
+        let taken = self.step(wish, Step::Cut, |worker| match &worker.subject.gateway {
+            None => Ok((false, Some("the run has no network".to_owned()))),
+            Some(gateway) => {
+                let cut = gateway.close();
+                Ok((cut.is_some(), cut.map(|cut| format!("{cut} connections"))))
+            }
+        });
+        self.set_state(State::CutOff);
+        taken
+    }
+
+    fn freeze(&mut self, wish: &Wish<'_>) -> Taken {
+        let taken = self.step(wish, Step::Freeze, |worker| {
+            let frozen = worker.subject.control.freeze().map_err(|error| error.to_string())?;
+            Ok((frozen, None))
+        });
+        if taken.outcome != Outcome::Failed {
+            self.frozen_since.get_or_insert_with(Instant::now);
+            self.set_state(State::Frozen);
+        }
+        taken
+    }
+
+    fn collect(&mut self, wish: &Wish<'_>, name: &str) -> Taken {
+        let last = wish.finding.and_then(|finding| finding.evidence.last().copied()).unwrap_or(0);
+        self.step(wish, Step::Collect, |worker| {
+            let into = worker.folder.evidence(name).map_err(|error| chain(&error))?;
+            let output = (worker.subject.output)();
+            let scratch = worker.subject.scratch.as_ref();
+            if let Some(finding) = wish.finding {
+                into.put("finding.json", finding).map_err(|error| chain(&error))?;
+            }
+            let collected = evidence::collect(&worker.subject.control, scratch, &output, last, &into);
+            let collected = collected.map_err(|error| chain(&error))?;
+            let detail = format!(
+                "{} processes, {} files, in {}",
+                collected.processes,
+                collected.files,
+                into.place().display()
+            );
+            Ok((true, Some(detail)))
+        })
+    }
+
+    fn kill(&mut self, wish: &Wish<'_>) -> Taken {
+        let taken = self.step(wish, Step::Kill, |worker| Ok((worker.subject.control.kill(), None)));
+        self.frozen_since = None;
+        self.set_state(State::Ended);
+        taken
+    }
+
+    fn hold(&mut self, wish: &Wish<'_>, reason: &str) -> Taken {
+        self.step(wish, Step::Hold, |worker| {
+            let hold = Hold {
+                run: worker.subject.run,
+                labels: worker.subject.labels.clone(),
+                by: wish.by.to_owned(),
+                reason: Text::truncated(reason.as_bytes(), 1024).to_string(),
+                rule: wish.finding.map(|finding| finding.rule.to_string()),
+                since: Timestamp::now(),
+            };
+            Ok((worker.holds.hold(&hold).map_err(|error| chain(&error))?, None))
+        })
+    }
+
+    fn asked(&mut self, act: Act, by: &str, reason: Option<&str>, at: Instant) -> Acted {
+        let wish = Wish { by, reason, finding: None, cause: None, since: Since::Moment(at) };
+        let taken = match act {
+            Act::Freeze => self.asked_to_stop(&wish),
+            Act::Kill => {
+                let mut taken = self.asked_to_stop(&wish);
+                taken.push(self.kill(&wish));
+                taken
+            }
+            Act::Hold => {
+                let mut taken = self.asked_to_stop(&wish);
+                taken.push(self.hold(&wish, reason.unwrap_or("an operator asked for it")));
+                taken
+            }
+            Act::Thaw => match self.held() {
+                Some(held) => return Acted::Refused(format!("{held}; release it first")),
+                None => self.thaw(&wish),
+            },
+            Act::Release => vec![self.release(&wish)],
+        };
+        let acted = of(&taken, act);
+        self.tell(&wish, taken);
+        acted
+    }
+
+    fn asked_to_stop(&mut self, wish: &Wish<'_>) -> Vec<Taken> {
+        let mut taken = self.stop(wish, Action::Freeze);
+        if taken.iter().any(|taken| taken.step == Step::Freeze && taken.outcome != Outcome::Failed) {
+            let name = format!("asked-{}", Timestamp::now().as_nanos() / 1_000_000);
+            taken.push(self.collect(wish, &name));
+        }
+        taken
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.holds.on_run(self.subject.run).unwrap_or_else(|error| {
+            // Who can't tell doesn't resume.
+            Some(Held::Unreadable(self.folder.place().to_owned(), chain(&error)))
+        })
+    }
+
+    fn thaw(&mut self, wish: &Wish<'_>) -> Vec<Taken> {
+        let taken = self.step(wish, Step::Thaw, |worker| {
+            if worker.subject.control.is_over() {
+                return Err("the run has ended".to_owned());
+            }
+            let thawed = worker.subject.control.thaw().map_err(|error| error.to_string())?;
+            let reopened = worker.subject.gateway.as_ref().and_then(|gateway| gateway.reopen());
+            Ok((thawed || reopened.is_some(), None))
+        });
+        if taken.outcome != Outcome::Failed {
+            for step in [Step::Cut, Step::Freeze, Step::Collect, Step::Thaw] {
+                self.done.remove(&step);
+            }
+            self.frozen_since = None;
+            self.set_state(State::Running);
+        }
+        vec![taken]
+    }
+
+    fn release(&mut self, wish: &Wish<'_>) -> Taken {
+        let taken = self.step(wish, Step::Release, |worker| {
+            let released = worker.holds.release(worker.subject.run).map_err(|error| chain(&error))?;
+            Ok((released, None))
+        });
+        self.done.remove(&Step::Hold);
+        self.done.remove(&Step::Release);
+        taken
+    }
+
+    fn tell(&self, wish: &Wish<'_>, taken: Vec<Taken>) {
+        for taken in taken {
+            let step = ResponseStep {
+                step: taken.step,
+                outcome: taken.outcome,
+                finding: wish.finding.map(|finding| finding.finding),
+                rule: wish.finding.map(|finding| finding.rule.clone()),
+                by: wish.by.to_owned().into(),
+                reason: wish.reason.map(|reason| Text::truncated(reason.as_bytes(), 1024)),
+                latency_us: micros(taken.latency),
+                took_us: micros(taken.took),
+                detail: taken.detail.map(|detail| Text::truncated(detail.as_bytes(), 1024)),
+            };
+            let seen = Observation::new(step);
+            (self.subject.record)(match wish.cause {
+                Some(cause) => seen.caused_by(cause.clone()),
+                None => seen,
+            });
+        }
+    }
+
+    /// Tells the operator who sits before the run, if anything was done.
+    fn announce(&self, finding: &Finding, cause: Option<&Cause>, taken: &[Taken]) {
+        let Some(last) =
+            taken.iter().rev().find(|taken| matches!(taken.step, Step::Cut | Step::Freeze | Step::Kill))
+        else {
+            return;
+        };
+        let what = match last.step {
+            Step::Cut => "cut off from every network",
+            Step::Freeze => "frozen",
+            _ => "killed",
+        };
+        let call = cause.map_or_else(String::new, |cause| format!(" in call {}", cause.call.number()));
+        let then = match last.step {
+            Step::Kill => String::new(),
+            _ => {
+                let run = self.subject.run;
+                format!("\n  aurelian thaw {run}, or aurelian kill {run}")
+            }
+        };
+        (self.subject.say)(&format!(
+            "{what}: {} ({}){call}: {}{then}",
+            finding.rule,
+            finding.severity.as_str(),
+            finding.message
+        ));
+    }
+
+    fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+/// A finding as it is kept.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(serialize_with = "call_of")]
+    #[serde(rename = "call")]
+    cause: Option<&'a Cause>,
+    #[serde(flatten)]
+    finding: &'a Finding,
+}
+
+fn call_of<S: serde::Serializer>(cause: &Option<&Cause>, serializer: S) -> Result<S::Ok, S::Error> {
+    cause.map(|cause| cause.call).serialize(serializer)
+}
+
+/// What an act came to: its own step says it, where there is one.
+fn of(taken: &[Taken], act: Act) -> Acted {
+    let own = match act {
+        Act::Freeze => Step::Freeze,
+        Act::Thaw => Step::Thaw,
+        Act::Kill => Step::Kill,
+        Act::Hold => Step::Hold,
+        Act::Release => Step::Release,
+    };
+    match taken.iter().find(|taken| taken.step == own) {
+        None => Acted::Already,
+        Some(taken) => match (taken.outcome, &taken.detail) {
+            (Outcome::Done, _) => Acted::Done,
+            (Outcome::Already, _) => Acted::Already,
+            (Outcome::Failed, detail) => Acted::Failed(detail.clone().unwrap_or_default()),
+        },
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl From<ArchiveError> for io::Error {
+    fn from(error: ArchiveError) -> Self {
+        Self::other(chain(&error))
+    }
+}
