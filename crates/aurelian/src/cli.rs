@@ -57,9 +57,15 @@ pub(crate) struct RunOptions {
     /// Write the events to this file; `-` is stdout, and the command's own output then goes to stderr
     #[arg(long, value_name = "FILE|-")]
     pub(crate) events: Option<PathBuf>,
-    /// Without --events, keep them below this folder, as runs/RUN/events.jsonl
+    /// The folder for what is kept: holds, evidence, and, without --events, the events, as runs/RUN/events.jsonl
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Also use the Sigma rules in this folder (*.yml), and read them again when they change; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Compare calls with what those of the same labels did before, and keep it in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
     /// A label of the run, for its events; may be repeated
     #[arg(long = "label", value_name = "K=V", value_parser = pair)]
     pub(crate) labels: Vec<(String, String)>,

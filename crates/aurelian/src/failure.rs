@@ -4,9 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use detect::RulesError;
 use event::Text;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use policy::PolicyError;
+use response::{ArchiveError, Held};
 use sandbox::{StartError, SupervisorError, WorkspaceError};
 use thiserror::Error;
 
@@ -42,6 +44,23 @@ pub(crate) enum Failure {
     /// Where the scratch layer goes.
     #[error(transparent)]
     Keep(#[from] KeepError),
+    /// The rules.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// What is kept.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// An operator, or a policy, wants nothing with such a label to run.
+    #[error("{0}; `aurelian release` ends that")]
+    Held(Held),
+    /// What calls usually do.
+    #[error("cannot use {path} as the baseline: {why}; name another file with --baseline", path = path.display())]
+    Baseline {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The supervisor.
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
@@ -102,6 +121,13 @@ pub(crate) fn complain(what: &dyn std::fmt::Display) {
     let paint = style::Paint::for_stderr();
     // If even stderr is gone, the exit code says it.
     let _ = writeln!(io::stderr(), "aurelian: {} {message}", paint.bad("error:"));
+}
+
+/// Prints one line of what is odd.
+pub(crate) fn warn(what: &dyn std::fmt::Display) {
+    let message = Text::from(what.to_string()).to_string();
+    let paint = style::Paint::for_stderr();
+    let _ = writeln!(io::stderr(), "aurelian: {} {message}", paint.notable("note:"));
 }
 
 /// Prints what is wrong with a policy, with the lines concerned.

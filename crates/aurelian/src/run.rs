@@ -4,6 +4,7 @@
 //! even a boundary that does not stand is on record; then the sandbox starts, and with it its proof; only then calls.
 //! At the end the agent is killed before its scratch layer is kept, and gone before the record is closed.
 
+mod baseline;
 mod calls;
 mod calls_file;
 mod controls;
@@ -15,13 +16,18 @@ mod request;
 mod screen;
 mod session;
 mod terminal;
+mod watch;
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use event::fact::{BoundaryFailed, BoundaryProven};
-use event::{Observation, RunId};
+use event::{Observation, RunId, Timestamp};
+use response::control::Listener;
+use response::{Hand, Subject};
 use sandbox::{Sandbox, StartError, Supervisor, Usage};
 use sensor::Recorder;
 
@@ -31,38 +37,97 @@ pub(crate) use keep::{KeepError, Kept};
 pub(crate) use record::RecordError;
 
 use crate::cli::RunOptions;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::summary::{self, Report, Width};
 use crate::{operator, style};
+use baseline::Baseline;
 use calls::Outcome;
 use keep::Shelf;
 use record::{Record, Writable};
 use request::Request;
 use screen::Screen;
+use watch::{Desk, LateHand, Watch};
 
 pub(crate) fn run(options: RunOptions) -> Result<ExitCode, Failure> {
     let host = |what| move |source| Failure::Host { what, source };
     let signals = session::signals().map_err(host("handle signals"))?;
     let supervisor = Supervisor::new()?;
     let run = RunId::new();
-    let request = Request::check(options, supervisor.host(), run)?;
+    let mut request = Request::check(options, supervisor.host(), run)?;
     let writable = Writable::new(request.setup.workspace.host(), request.setup.policy.filesystem().write());
     let shelf = request.keep.as_deref().map(|path| Shelf::make(path, &writable)).transpose()?;
-    let record = Record::open(request.events.as_deref(), request.state.as_deref(), run, &writable)?;
-    let recorder = Recorder::new(run, Box::new(record.output)).map_err(host("start a thread"))?;
+    let record = Record::open(request.events.as_deref(), &request.archive, run, &writable)?;
+    let (rules, hand) = (std::mem::take(&mut request.rules), LateHand::default());
+    let known = request.baseline.as_ref().map(Baseline::known);
+    let judge = Watch::new(rules.fresh(), known, Arc::clone(&hand));
+    let recorder =
+        Recorder::judged(run, Box::new(record.output), Box::new(judge)).map_err(host("start a thread"))?;
     let started = controls::run_started(&request.setup, &request.image, &supervisor, request.labels.clone());
     recorder.record(Observation::new(started));
     let sandbox = start(&supervisor, &request, &recorder)?;
-    let screen = Screen::default();
-    let outcome = calls::perform(&sandbox, &request, &recorder, &screen, signals);
+    let screen = Arc::<Screen>::default();
+    let listener = lay_hand(&sandbox, &request, &recorder, &screen, &hand)?;
+    let outcome = thread::scope(|scope| {
+        let (end, ended) = mpsc::channel();
+        if rules.can_change() {
+            scope.spawn(|| rules.look_after(&recorder, &{ ended }));
+        }
+        let outcome = calls::perform(&sandbox, &request, &recorder, &screen, signals);
+        drop(end);
+        outcome
+    });
     sandbox.kill();
     let scratch_limit = request.setup.policy.limits().scratch().as_u64();
     let kept = shelf.map(|shelf| shelf.fill(sandbox.scratch(), scratch_limit));
     let usage = sandbox.end();
+    // All that was seen is judged, and answered, before the record ends.
+    recorder.settle();
+    drop(listener);
+    hand.get().iter().for_each(|hand| hand.finish());
+    if let Some(Err(error)) = request.baseline.as_ref().map(Baseline::save) {
+        failure::complain(&format_args!("cannot keep the baseline: {error}"));
+    }
     let mut report = Report::new(outcome.exit_code, recorder.finish(usage));
     report.kept = kept;
     report.events_file = record.path;
     tell(report, outcome, &request, &screen)
+}
+
+/// Lays the hand on the run, and has it listen to operators.
+fn lay_hand(
+    sandbox: &Sandbox,
+    request: &Request,
+    recorder: &Arc<Recorder>,
+    screen: &Arc<Screen>,
+    hand: &LateHand,
+) -> Result<Listener, Failure> {
+    let (steps, tail, notes) = (Arc::clone(recorder), Arc::clone(screen), Arc::clone(screen));
+    let is_quiet = request.quiet;
+    let subject = Subject {
+        run: recorder.run(),
+        labels: request.labels.clone(),
+        control: sandbox.control(),
+        scratch: sandbox.scratch().as_fd().try_clone_to_owned().ok(),
+        gateway: request.gateway.clone(),
+        response: request.setup.policy.response().clone(),
+        archive: request.archive.clone(),
+        record: Box::new(move |step| steps.record(step)),
+        output: Box::new(move || tail.tail()),
+        say: Box::new(move |what| {
+            if !is_quiet {
+                notes.note(&style::for_stderr(format!("aurelian: {what}")));
+            }
+        }),
+    };
+    let desk = Desk {
+        hand: Arc::clone(hand),
+        recorder: Arc::clone(recorder),
+        labels: request.labels.clone(),
+        started: Timestamp::now(),
+    };
+    // There was none before.
+    let _ = hand.set(Hand::on(subject)?);
+    Ok(Listener::of(&request.archive, recorder.run(), Arc::new(desk))?)
 }
 
 /// Starts the sandbox, and takes down whether its boundary stands.

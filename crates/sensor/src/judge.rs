@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use event::fact::{Fact, ProcessExec, RunEnded, TelemetryGap, Verdict, WrittenDuringRun};
@@ -39,6 +40,8 @@ pub(crate) struct Bench {
     sequence: Sequence,
     judge: Box<dyn Judge>,
     lines: Arc<Lines>,
+    /// How many different findings there are, for who asks meanwhile.
+    findings: Arc<AtomicU64>,
     /// Numbered, and not yet given to the scribe.
     ready: Vec<Line>,
     lineage: Lineage,
@@ -54,11 +57,17 @@ pub(crate) struct Outcome {
 }
 
 impl Bench {
-    pub(crate) fn new(run: RunId, judge: Box<dyn Judge>, lines: Arc<Lines>) -> Self {
+    pub(crate) fn new(
+        run: RunId,
+        judge: Box<dyn Judge>,
+        lines: Arc<Lines>,
+        findings: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             sequence: Sequence::new(run),
             judge,
             lines,
+            findings,
             ready: Vec::new(),
             lineage: Lineage::new(Moment::now()),
             tally: Tally::default(),
@@ -100,6 +109,12 @@ impl Bench {
                 self.lineage.is_over(call, seen.at);
                 return false;
             }
+            What::Barrier(waiting) => {
+                queue.release(seen.weight);
+                // It may wait no longer.
+                let _ = waiting.send(());
+                return false;
+            }
         };
         if let (Fact::CallStarted(_), Some(cause)) = (&observation.fact, &observation.cause) {
             self.lineage.begins(cause.call, seen.at);
@@ -138,6 +153,7 @@ impl Bench {
         told: &mut Vec<Observation>,
     ) {
         self.tally.count(&observation);
+        self.findings.store(self.tally.findings.total(), Ordering::Relaxed);
         let event = self.sequence.stamp_at(time, observation);
         self.judge.judge(&event, told);
         self.ready.push(Line { event, weight });

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use event::{CallId, Cause, Observation, Process};
@@ -33,6 +34,8 @@ pub(crate) enum What {
     Fact(Box<Observation>),
     Execution(Cause, Box<Execution>),
     CallOver(CallId),
+    /// Somebody waits until all before this was judged.
+    Barrier(SyncSender<()>),
 }
 
 impl What {
@@ -41,7 +44,7 @@ impl What {
         let process = match self {
             Self::Fact(observation) => observation.process.as_ref(),
             Self::Execution(_, execution) => Some(&execution.process),
-            Self::CallOver(_) => None,
+            Self::CallOver(_) | Self::Barrier(_) => None,
         };
         1 + process.map_or(0, |process| size(process) / 1024)
     }

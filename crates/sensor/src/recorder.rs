@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use event::fact::{Decision, Fact, Refused, Verdict};
@@ -21,6 +21,8 @@ pub struct Recorder {
     run: RunId,
     queue: Arc<Queue>,
     counts: Counts,
+    /// Counted by the judge, which makes them.
+    findings: Arc<AtomicU64>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -40,6 +42,8 @@ pub struct Progress {
     pub refused: u64,
     /// Things that were not recorded, at least.
     pub gaps: u64,
+    /// Different findings.
+    pub findings: u64,
 }
 
 #[derive(Debug, Default)]
@@ -70,11 +74,13 @@ impl Recorder {
         let (scribe, theirs, weights) = (Scribe::new(output), Arc::clone(&lines), Arc::clone(&queue));
         let thread = std::thread::Builder::new().name("record".into()).stack_size(Self::STACK);
         let scribe = thread.spawn(move || scribe.run(&theirs, &weights))?;
-        let (bench, theirs) = (Bench::new(run, judge, Arc::clone(&lines)), Arc::clone(&queue));
+        let findings = Arc::<AtomicU64>::default();
+        let bench = Bench::new(run, judge, Arc::clone(&lines), Arc::clone(&findings));
+        let theirs = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("judge".into());
         let judge = thread.spawn(move || bench.run(&theirs)).inspect_err(|_| lines.close())?;
         let threads = Mutex::new(Some(Threads { judge, scribe }));
-        Ok(Arc::new(Self { run, queue, counts: Counts::default(), threads }))
+        Ok(Arc::new(Self { run, queue, counts: Counts::default(), findings, threads }))
     }
 
     /// The run.
@@ -94,7 +100,16 @@ impl Recorder {
             calls: self.counts.calls.load(Ordering::Relaxed),
             refused: self.counts.refused.load(Ordering::Relaxed),
             gaps: self.counts.gaps.load(Ordering::Relaxed),
+            findings: self.findings.load(Ordering::Relaxed),
         }
+    }
+
+    /// Waits until all that was seen so far was judged.
+    pub fn settle(&self) {
+        let (waiting, settled) = mpsc::sync_channel(1);
+        self.queue.push(What::Barrier(waiting));
+        // Where it did not fit, or the judge is gone, there is nothing to wait for.
+        let _ = settled.recv();
     }
 
     /// Writes the last event, `run.ended`, waits until all is written, and sums the run up. Call it after

@@ -4,13 +4,14 @@
 //! the policy lets the agent write, is refused. Places are compared by what they are (device and inode) and not
 //! by their names, so that a symbolic link or a bind mount leads to no way around.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use event::RunId;
+use response::Archive;
 use rustix::fs::OFlags;
 use thiserror::Error;
 
@@ -45,7 +46,7 @@ pub(crate) enum RecordError {
         source: io::Error,
     },
     /// There is no default place.
-    #[error("cannot tell where to keep the events: HOME is not set; use --events FILE or --state DIR")]
+    #[error("cannot tell where to keep what is to last: HOME is not set; use --state DIR")]
     NoPlace,
 }
 
@@ -86,6 +87,13 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
+/// The folder for what is kept: the one that the options name, or the default one.
+pub(crate) fn archive(state: Option<&Path>, writable: &Writable) -> Result<Archive, RecordError> {
+    let state = state.map(Path::to_owned).or_else(response::default_state).ok_or(RecordError::NoPlace)?;
+    writable.refuse(&state, EVENTS, "--state")?;
+    Archive::open(&state).map_err(|error| unwritable(&state, EVENTS, "--state")(error.into()))
+}
+
 /// An open place for events.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -98,7 +106,7 @@ impl Record {
     /// Opens the place that the options name, or the default one.
     pub(crate) fn open(
         events: Option<&Path>,
-        state: Option<&Path>,
+        archive: &Archive,
         run: RunId,
         writable: &Writable,
     ) -> Result<Self, RecordError> {
@@ -108,11 +116,7 @@ impl Record {
                 let output = create(path, writable, EVENTS, "--events")?;
                 Ok(Self { output, path: Some(absolute(path)) })
             }
-            None => Self::in_state(
-                &state.map_or_else(default_state, |state| Ok(state.to_owned()))?,
-                run,
-                writable,
-            ),
+            None => Self::in_archive(archive, run, writable),
         }
     }
 
@@ -122,12 +126,10 @@ impl Record {
         Ok(Self { output: output.into(), path: None })
     }
 
-    fn in_state(state: &Path, run: RunId, writable: &Writable) -> Result<Self, RecordError> {
-        writable.refuse(state, EVENTS, "--state")?;
-        let folder = state.join("runs").join(run.to_string());
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(unwritable(&folder, EVENTS, "--state"))?;
-        let path = folder.join("events.jsonl");
+    fn in_archive(archive: &Archive, run: RunId, writable: &Writable) -> Result<Self, RecordError> {
+        let folder =
+            archive.run(run).map_err(|error| unwritable(archive.place(), EVENTS, "--state")(error.into()))?;
+        let path = folder.place().join("events.jsonl");
         let output = create(&path, writable, EVENTS, "--state")?;
         Ok(Self { output, path: Some(absolute(&path)) })
     }
@@ -158,16 +160,6 @@ pub(crate) fn create(
     let made = format!("/proc/self/fd/{}", file.as_raw_fd());
     writable.refuse(&fs::read_link(made).unwrap_or_default(), what, option)?;
     Ok(file)
-}
-
-/// The folder for what is kept between runs (XDG Base Directory Specification; FHS for root).
-fn default_state() -> Result<PathBuf, RecordError> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/aurelian"));
-    }
-    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
-    state.map(|state| state.join("aurelian")).ok_or(RecordError::NoPlace)
 }
 
 #[cfg(test)]
@@ -212,7 +204,8 @@ mod tests {
         fs::create_dir(&workspace).unwrap();
         symlink(workspace.join("new"), folder.path().join("events")).unwrap();
         let writable = Writable::new(&workspace, &[]);
-        let record = Record::open(Some(&folder.path().join("events")), None, RunId::new(), &writable);
+        let archive = Archive::open(&folder.path().join("state")).unwrap();
+        let record = Record::open(Some(&folder.path().join("events")), &archive, RunId::new(), &writable);
         assert!(matches!(record, Err(RecordError::Writable { .. })));
     }
 
@@ -221,7 +214,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunId::new();
         let writable = Writable::new(Path::new("/nonexistent"), &[]);
-        let record = Record::open(None, Some(&folder.path().join("state")), run, &writable).unwrap();
+        let archive = archive(Some(&folder.path().join("state")), &writable).unwrap();
+        let record = Record::open(None, &archive, run, &writable).unwrap();
         let path = record.path.unwrap();
         assert_eq!(path, folder.path().join(format!("state/runs/{run}/events.jsonl")));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

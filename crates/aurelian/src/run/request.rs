@@ -9,14 +9,17 @@ use std::sync::Arc;
 use event::RunId;
 use gateway::{Capture, Gateway};
 use policy::Policy;
+use response::{Archive, Holds};
 use sandbox::host::Host;
 use sandbox::image::Image;
 use sandbox::image::oci::{self, Cache, OciReference};
 use sandbox::{Setup, Workspace};
 
+use super::baseline::Baseline;
 use super::calls_file::{self, CallLine};
 use super::record::{self, Writable};
 use super::screen::Stream;
+use super::watch::RuleBook;
 use crate::cli::RunOptions;
 use crate::failure::Failure;
 
@@ -28,7 +31,12 @@ pub(crate) struct Request {
     pub(crate) work: Work,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) events: Option<PathBuf>,
-    pub(crate) state: Option<PathBuf>,
+    /// The folder for what is kept.
+    pub(crate) archive: Archive,
+    /// What gives the run a network.
+    pub(crate) gateway: Option<Arc<Gateway>>,
+    pub(crate) rules: RuleBook,
+    pub(crate) baseline: Option<Baseline>,
     pub(crate) keep: Option<PathBuf>,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
@@ -53,14 +61,23 @@ impl Request {
         let capture =
             options.pcap.as_deref().map(|path| capture(path, run, &workspace, &policy)).transpose()?;
         let gateway = gateway(&policy, capture)?;
-        let setup = Setup { policy, workspace, image: image(&options.image)?, gateway };
+        let writable = Writable::new(workspace.host(), policy.filesystem().write());
+        let archive = record::archive(options.state.as_deref(), &writable)?;
+        let labels = options.labels.into_iter().collect();
+        refuse_held(&archive, &labels)?;
+        let baseline = options.baseline.map(|path| Baseline::open(path, &writable)).transpose()?;
+        let way_out = gateway.as_ref().map(|gateway| Arc::clone(gateway) as Arc<dyn sandbox::gate::Gateway>);
+        let setup = Setup { policy, workspace, image: image(&options.image)?, gateway: way_out };
         Ok(Self {
             setup,
             image: options.image,
             work,
-            labels: options.labels.into_iter().collect(),
+            labels,
             events: options.events,
-            state: options.state,
+            archive,
+            gateway,
+            rules: RuleBook::open(options.rules)?,
+            baseline,
             keep: options.keep_scratch,
             quiet: options.quiet,
             json: options.json,
@@ -79,6 +96,14 @@ impl Request {
     }
 }
 
+/// Refuses a run whose labels are held.
+fn refuse_held(archive: &Archive, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+    match Holds::of(archive)?.on_labels(labels)? {
+        Some(held) => Err(Failure::Held(held)),
+        None => Ok(()),
+    }
+}
+
 fn policy(options: &RunOptions) -> Result<Policy, Failure> {
     let mut policy = match &options.policy {
         Some(file) => Policy::load(file)?,
@@ -94,10 +119,7 @@ fn policy(options: &RunOptions) -> Result<Policy, Failure> {
 }
 
 /// What gives the run a network, where the policy allows any. Without one, names don't exist and addresses lead nowhere.
-fn gateway(
-    policy: &Policy,
-    capture: Option<Capture>,
-) -> Result<Option<Arc<dyn sandbox::gate::Gateway>>, Failure> {
+fn gateway(policy: &Policy, capture: Option<Capture>) -> Result<Option<Arc<Gateway>>, Failure> {
     if policy.network().allow().is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,7 @@
 //! The operator's two output streams, which several threads write: what the command prints, headings, and a
 //! line that is drawn over while nothing else is.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,7 +46,14 @@ impl Stream {
 
 /// Keeps the writers apart.
 #[derive(Debug, Default)]
-pub(crate) struct Screen(Mutex<State>);
+pub(crate) struct Screen {
+    state: Mutex<State>,
+    /// The last of what commands printed, as evidence.
+    tail: Mutex<VecDeque<u8>>,
+}
+
+/// Bytes of output that are kept as evidence.
+const TAIL: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 struct State {
@@ -88,8 +96,21 @@ impl Screen {
         self.lock().erase();
     }
 
+    /// The last of what commands printed.
+    pub(crate) fn tail(&self) -> Vec<u8> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
+        let too_many = (tail.len() + bytes.len()).saturating_sub(TAIL);
+        tail.drain(..too_many);
+        tail.extend(bytes);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,6 +138,7 @@ impl<'a> Outlet<'a> {
 
     /// Passes output on: to a terminal only what is safe there, to all else as it is.
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.screen.keep(bytes);
         let Some(guard) = &mut self.guard else { return self.screen.write(self.stream, bytes) };
         self.safe.clear();
         guard.filter(bytes, &mut self.safe);

@@ -76,6 +76,9 @@ fn summary(calls: Vec<CallSummary>) -> Summary {
         refused_outside_calls: Refusals::default(),
         limits: Vec::new(),
         planted: Vec::new(),
+        findings: Vec::new(),
+        findings_omitted: 0,
+        responses: Vec::new(),
         gaps: Vec::new(),
         record_error: None,
     }

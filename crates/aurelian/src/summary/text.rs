@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use event::Text;
-use event::fact::{CallEnded, EndReason, Limit, LimitAction, LimitHit, LimitUnit, Verdict};
+use event::fact::{
+    CallEnded, EndReason, Finding, Limit, LimitAction, LimitHit, LimitUnit, Outcome, ResponseStep, Severity,
+    Step, Verdict,
+};
 use sensor::{CallSummary, LimitSummary, Place, Reached};
 
 use super::{Report, refused, units};
@@ -50,6 +53,7 @@ impl Lines {
         let summary = &report.summary;
         let verdict = match summary.verdict {
             Verdict::Clean => self.paint.good("clean"),
+            Verdict::Violation => self.paint.bad("violation"),
             _ => self.paint.bad("unproven"),
         };
         let mut parts = vec![verdict];
@@ -63,6 +67,8 @@ impl Lines {
         parts.extend(summary.peak_memory_bytes.map(|peak| format!("peak {}", units::bytes(peak))));
         let refused = summary.refused.network + summary.refused.syscalls;
         parts.extend((refused > 0).then(|| self.paint.notable(&format!("{refused} refused"))));
+        let found = summary.findings.len() as u64 + summary.findings_omitted;
+        parts.extend((found > 0).then(|| self.paint.notable(&units::count(found, "finding"))));
         let _ = writeln!(self.text, "aurelian: {}", parts.join(" · "));
     }
 
@@ -100,6 +106,9 @@ impl Lines {
         for line in reached_lines(&call.reached) {
             self.item(indent, "reached", Paint::faint, &line);
         }
+        for found in report.summary.findings.iter().filter(|found| found.call == Some(call.call)) {
+            self.found(indent, &found.finding);
+        }
         for limit in report.summary.limits.iter().filter(|limit| limit.call == Some(call.call)) {
             self.item(indent, "limit", Paint::notable, &limit_line(limit));
         }
@@ -113,9 +122,43 @@ impl Lines {
         }
     }
 
+    /// A finding, in the colour of its severity.
+    fn found(&mut self, indent: &str, finding: &Finding) {
+        let painted = match finding.severity {
+            Severity::Critical | Severity::High => Paint::bad,
+            Severity::Medium => Paint::notable,
+            _ => Paint::faint,
+        };
+        let times = if finding.count > 1 { format!(" ({}×)", finding.count) } else { String::new() };
+        let what = format!("{}: {}{times}", finding.rule, finding.message);
+        self.item(indent, finding.severity.as_str(), painted, &what);
+    }
+
+    /// What was done, in the order of the steps, each with how long it took from the event or the request on.
+    fn responses(&mut self, steps: &[ResponseStep]) {
+        for step in steps.iter().filter(|step| step.step != Step::Notify || step.outcome == Outcome::Failed) {
+            let why = step.rule.as_deref().unwrap_or(&step.by);
+            let detail = step.detail.as_ref().map_or_else(String::new, |detail| format!(" · {detail}"));
+            let (painted, outcome): (fn(Paint, &str) -> String, _) = match step.outcome {
+                Outcome::Done => (Paint::notable, ""),
+                Outcome::Already => (Paint::faint, " (was so)"),
+                Outcome::Failed => (Paint::bad, " FAILED"),
+            };
+            let after = units::microseconds(step.latency_us);
+            self.item("  ", step.step.as_str(), painted, &format!("{why} · after {after}{outcome}{detail}"));
+        }
+    }
+
     /// What is the run's and no call's.
     fn rest(&mut self, report: &Report) {
         let summary = &report.summary;
+        for found in summary.findings.iter().filter(|found| found.call.is_none()) {
+            self.found("  ", &found.finding);
+        }
+        if summary.findings_omitted > 0 {
+            self.item("  ", "omitted", Paint::faint, &units::count(summary.findings_omitted, "finding"));
+        }
+        self.responses(&summary.responses);
         for line in refused::lines(&summary.refused_outside_calls) {
             self.item("  ", "refused", Paint::notable, &line);
         }

@@ -72,7 +72,7 @@ fn campaign(tried: &Tried, event: &Event) -> Suspicion {
         votes.add("persistent", 60);
     }
     let message = format!(
-        "{} tried {} ways out of {} kinds ({}); all were refused",
+        "{} tried to get out {} times, in {} ways ({}); all were refused",
         caller(event),
         tried.attempts,
         families.len(),

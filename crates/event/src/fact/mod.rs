@@ -32,8 +32,8 @@ pub use process::{FileId, ProcessExec, ProcessExited, Stdio, WorkspacePlanted, W
 pub use refused::{Arch, Destination, Family, NetRefused, SocketType, SyscallRefused};
 pub use resources::{Busiest, Io, Limit, LimitAction, LimitHit, LimitUnit, ResourceSample, TelemetryGap};
 pub use run::{
-    Cgroup, ControlState, HostControl, HostControls, IdMap, Image, PolicyReplaced, Refused, RunEnded,
-    RunStarted, Verdict,
+    Cgroup, ControlState, HostControl, HostControls, IdMap, Image, PolicyReplaced, Refused, RulesReplaced,
+    RunEnded, RunStarted, Verdict,
 };
 pub use sensed::{DecoyRead, DecoySent, FilePlanted, NetListen};
 
@@ -97,6 +97,8 @@ facts! {
     NetListen "net.listen",
     /// The policy was replaced while the run went on, or was to be.
     PolicyReplaced "policy.replaced",
+    /// The rules that findings are made by were replaced while the run went on, or were to be.
+    RulesReplaced "rules.replaced",
     /// A system call worth knowing about was refused.
     SyscallRefused "syscall.refused",
     /// A limit of the policy held.

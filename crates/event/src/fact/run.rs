@@ -155,6 +155,16 @@ pub enum Verdict {
     Unproven,
 }
 
+/// The rules that findings are made by were replaced while the run went on, or were to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RulesReplaced {
+    /// How many hold from now on.
+    pub rules: u64,
+    /// Why those before them still hold; absent when they don't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+}
+
 /// How many attempts were refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {

@@ -52,7 +52,8 @@ pub(crate) fn events() -> Vec<Event> {
         call_ended().into(),
     ];
     let replaced = PolicyReplaced { digest: Some(DIGEST.into()), reason: None };
-    let end: [Fact; 3] = [replaced.into(), telemetry_gap().into(), run_ended().into()];
+    let rules = RulesReplaced { rules: 31, reason: Some("own/a.yml:7: unknown modifier".into()) };
+    let end: [Fact; 4] = [replaced.into(), rules.into(), telemetry_gap().into(), run_ended().into()];
     let observations = run_itself
         .map(Observation::new)
         .into_iter()
