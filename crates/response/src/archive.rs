@@ -51,13 +51,12 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The state folder at this place, made if it isn't there.
+    /// The state folder at this place. It is made when something is to be kept.
     ///
     /// # Errors
-    /// It can't be made.
+    /// The current folder is gone, which the place is relative to.
     pub fn open(state: &Path) -> Result<Self, ArchiveError> {
         let state = std::path::absolute(state).map_err(ArchiveError::new("find", state))?;
-        make_folder(&state)?;
         Ok(Self { state })
     }
 
@@ -66,14 +65,9 @@ impl Archive {
         &self.state
     }
 
-    /// The folder of a run, made if it isn't there.
-    ///
-    /// # Errors
-    /// It can't be made.
-    pub fn run(&self, run: RunId) -> Result<RunFolder, ArchiveError> {
-        let folder = self.folder("runs")?.join(run.to_string());
-        make_folder(&folder)?;
-        Ok(RunFolder { folder })
+    /// The folder of a run, which is made when something is kept in it.
+    pub fn run(&self, run: RunId) -> RunFolder {
+        RunFolder { folder: self.state.join("runs").join(run.to_string()) }
     }
 
     /// A folder in it, made if it isn't there.
@@ -96,11 +90,20 @@ impl RunFolder {
         &self.folder
     }
 
+    /// Makes the folder, for who writes into it by other ways.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn make(&self) -> Result<(), ArchiveError> {
+        make_folder(&self.folder)
+    }
+
     /// Keeps a document under this name, whole or not at all, in place of what was there.
     ///
     /// # Errors
     /// It can't be written.
     pub fn put(&self, name: &str, document: &impl Serialize) -> Result<(), ArchiveError> {
+        self.make()?;
         put(&self.folder.join(name), document)
     }
 
@@ -109,6 +112,7 @@ impl RunFolder {
     /// # Errors
     /// It can't be written.
     pub fn append(&self, name: &str, line: &impl Serialize) -> Result<(), ArchiveError> {
+        self.make()?;
         let path = self.folder.join(name);
         let mut options = OpenOptions::new();
         let file = options.append(true).create(true).mode(0o600).open(&path);
@@ -120,16 +124,9 @@ impl RunFolder {
         file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(ArchiveError::new("write", &path))
     }
 
-    /// A folder for evidence, made if it isn't there.
-    ///
-    /// # Errors
-    /// It can't be made.
-    pub fn evidence(&self, name: &str) -> Result<Self, ArchiveError> {
-        let above = self.folder.join("evidence");
-        make_folder(&above)?;
-        let folder = above.join(name);
-        make_folder(&folder)?;
-        Ok(Self { folder })
+    /// A folder for evidence.
+    pub fn evidence(&self, name: &str) -> Self {
+        Self { folder: self.folder.join("evidence").join(name) }
     }
 
     /// Keeps bytes under this name, as [`put`](Self::put) does.
@@ -137,6 +134,7 @@ impl RunFolder {
     /// # Errors
     /// They can't be written.
     pub fn put_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.make()?;
         put_bytes(&self.folder.join(name), bytes)
     }
 }
@@ -189,7 +187,7 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn make_folder(folder: &Path) -> Result<(), ArchiveError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), ArchiveError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(ArchiveError::new("make", folder))
 }
@@ -204,12 +202,12 @@ mod tests {
     fn what_is_kept_is_the_operators_alone() {
         let state = tempfile::tempdir().unwrap();
         let archive = Archive::open(&state.path().join("state")).unwrap();
-        let run = archive.run(RunId::new()).unwrap();
+        let run = archive.run(RunId::new());
         run.put("run.json", &"a").unwrap();
         run.put("run.json", &"b").unwrap();
         run.append("findings.jsonl", &1).unwrap();
         run.append("findings.jsonl", &2).unwrap();
-        run.evidence("1").unwrap().put_bytes("x", b"y").unwrap();
+        run.evidence("1").put_bytes("x", b"y").unwrap();
         let read = |name: &str| fs::read_to_string(run.place().join(name)).unwrap();
         assert_eq!(
             (read("run.json"), read("findings.jsonl"), read("evidence/1/x")),

@@ -125,8 +125,8 @@ impl Hand {
     /// # Errors
     /// The state folder can't be used, or the host gives no more threads.
     pub fn on(subject: Subject) -> Result<Self, ArchiveError> {
-        let folder = subject.archive.run(subject.run)?;
-        let holds = Holds::of(&subject.archive)?;
+        let folder = subject.archive.run(subject.run);
+        let holds = Holds::of(&subject.archive);
         let state = Arc::<Mutex<State>>::default();
         let thread_error = ArchiveError::new("start a thread for", folder.place());
         let notifier = Notifier::of(&subject.response);
@@ -361,7 +361,7 @@ impl Worker {
     fn collect(&mut self, wish: &Wish<'_>, name: &str) -> Taken {
         let last = wish.finding.and_then(|finding| finding.evidence.last().copied()).unwrap_or(0);
         self.step(wish, Step::Collect, |worker| {
-            let into = worker.folder.evidence(name).map_err(|error| chain(&error))?;
+            let into = worker.folder.evidence(name);
             let output = (worker.subject.output)();
             let scratch = worker.subject.scratch.as_ref();
             if let Some(finding) = wish.finding {

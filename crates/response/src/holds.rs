@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use event::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Archive, ArchiveError, put_new, sync_folder};
+use crate::archive::{Archive, ArchiveError, make_folder, put_new, sync_folder};
 
 /// Bytes of the largest hold.
 const LARGEST: u64 = 1 << 20;
@@ -68,11 +68,8 @@ pub struct Holds {
 
 impl Holds {
     /// Those of this state folder.
-    ///
-    /// # Errors
-    /// The folder can't be made.
-    pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
-        Ok(Self { folder: archive.folder("holds")? })
+    pub fn of(archive: &Archive) -> Self {
+        Self { folder: archive.place().join("holds") }
     }
 
     /// All that is held.
@@ -81,7 +78,10 @@ impl Holds {
     /// The folder can't be read: then nobody knows what is held.
     pub fn list(&self) -> Result<Vec<Held>, ArchiveError> {
         let unreadable = |error| ArchiveError::new("read", &self.folder)(error);
-        let entries: io::Result<Vec<_>> = fs::read_dir(&self.folder).map_err(unreadable)?.collect();
+        let entries: io::Result<Vec<_>> = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(unreadable)?.collect(),
+        };
         let mut paths: Vec<_> = entries.map_err(unreadable)?.iter().map(fs::DirEntry::path).collect();
         paths.sort_unstable();
         // What is being written beside is none yet, and what is removed meanwhile is none any more.
@@ -114,6 +114,7 @@ impl Holds {
     /// # Errors
     /// It can't be written.
     pub fn hold(&self, hold: &Hold) -> Result<bool, ArchiveError> {
+        make_folder(&self.folder)?;
         put_new(&self.path(hold.run), hold)
     }
 
@@ -161,7 +162,7 @@ mod tests {
 
     fn holds() -> (tempfile::TempDir, Holds) {
         let state = tempfile::tempdir().unwrap();
-        let holds = Holds::of(&Archive::open(state.path()).unwrap()).unwrap();
+        let holds = Holds::of(&Archive::open(state.path()).unwrap());
         (state, holds)
     }
 
@@ -206,6 +207,7 @@ mod tests {
     fn what_nobody_understands_holds_everything() {
         let (_state, holds) = holds();
         for broken in ["", "{", "[]", "{\"run\":1}"] {
+            fs::create_dir_all(&holds.folder).unwrap();
             fs::write(holds.folder.join("x.json"), broken).unwrap();
             let held = holds.on_labels(&labels(&[("a", "b")])).unwrap();
             assert!(matches!(held, Some(Held::Unreadable(..))), "{broken}");

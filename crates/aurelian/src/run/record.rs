@@ -127,8 +127,8 @@ impl Record {
     }
 
     fn in_archive(archive: &Archive, run: RunId, writable: &Writable) -> Result<Self, RecordError> {
-        let folder =
-            archive.run(run).map_err(|error| unwritable(archive.place(), EVENTS, "--state")(error.into()))?;
+        let folder = archive.run(run);
+        folder.make().map_err(|error| unwritable(folder.place(), EVENTS, "--state")(error.into()))?;
         let path = folder.place().join("events.jsonl");
         let output = create(&path, writable, EVENTS, "--state")?;
         Ok(Self { output, path: Some(absolute(&path)) })

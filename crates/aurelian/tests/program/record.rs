@@ -28,7 +28,7 @@ fn only_the_operator_can_read_it() {
     let file = desk.path("events.jsonl");
     assert_eq!(desk.run(&["--events", file.to_str().unwrap(), "--", "true"]).code, 0);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!desk.path("state").exists(), "one record is enough");
+    assert!(!desk.path("state/runs").exists(), "one record is enough");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! More leaves than is usual, or in an unusual way: data in names, and large uploads.
+//!
+//! A question to the run's resolver leaves nobody: the name leaves when something connects to it, and the gateway looks it up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use event::fact::{DnsQuery, ExfiltrationSeen, Fact, FlowPhase, NetFlow, Severity, Votes};
-use event::{CallId, Event, Protocol};
+use event::fact::{Decision, ExfiltrationSeen, Fact, FlowPhase, NetFlow, Severity, Votes};
+use event::{CallId, Event, Protocol, Text};
 
 use super::{Analyzer, caller, host, lower, place};
 use crate::bounded::Bounded;
@@ -17,6 +19,8 @@ const NAMES: usize = 1024;
 const MANY: usize = 10;
 /// … where a label is long from so many bytes on. Content networks have names of some 40, in few pieces.
 const LONG: usize = 16;
+/// So many of them that left are no accident.
+const LEFT: usize = 3;
 /// A label of which nobody but a machine makes so long a one.
 const VERY_LONG: usize = 45;
 
@@ -33,13 +37,14 @@ const ENOUGH: u8 = 60;
 /// Names below one domain.
 #[derive(Debug, Default)]
 struct Names {
-    seen: BTreeSet<String>,
+    /// Each with whether it left.
+    seen: BTreeMap<String, bool>,
+    left: usize,
     bytes: u64,
     longest: usize,
     /// How many there were when it was told.
     told: usize,
     evidence: Vec<u64>,
-    are_refused: bool,
 }
 
 /// What went to one host.
@@ -73,7 +78,13 @@ impl Analyzer for Exfiltration {
 
     fn see(&mut self, event: &Event, suspicions: &mut Vec<Suspicion>) {
         match &event.fact {
-            Fact::DnsQuery(query) => suspicions.extend(self.name_asked(event, query)),
+            Fact::DnsQuery(query) => {
+                suspicions.extend(query.name.as_ref().and_then(|name| self.name(event, name, false)));
+            }
+            Fact::NetConnect(connect) => {
+                let left = connect.decision != Decision::Refused;
+                suspicions.extend(connect.wanted.name.as_ref().and_then(|name| self.name(event, name, left)));
+            }
             Fact::NetFlow(flow) => suspicions.extend(self.flow(event, flow)),
             Fact::DecoyRead(_) => self.has_taken = true,
             _ => {}
@@ -86,26 +97,35 @@ impl Analyzer for Exfiltration {
 }
 
 impl Exfiltration {
-    fn name_asked(&mut self, event: &Event, query: &DnsQuery) -> Option<Suspicion> {
-        let name = lower(query.name.as_ref()?);
+    /// A name was asked for, or connected to, and so looked up.
+    fn name(&mut self, event: &Event, name: &Text, has_left: bool) -> Option<Suspicion> {
+        let name = lower(name);
         let (below, domain) = split(&name)?;
         let longest = below.split('.').map(str::len).max().unwrap_or(0);
         if longest < LONG || !looks_like_data(below) {
             return None;
         }
         let names = self.domains.entry((event.call, domain.to_owned()), Names::default);
-        if names.seen.len() == NAMES || !names.seen.insert(below.to_owned()) {
+        if names.seen.len() == NAMES && !names.seen.contains_key(below) {
             return None;
         }
-        names.bytes += below.len() as u64;
+        let left = names.seen.entry(below.to_owned()).or_insert_with(|| {
+            names.bytes += below.len() as u64;
+            false
+        });
+        let leaves_now = has_left && !*left;
+        *left |= has_left;
+        names.left += usize::from(leaves_now);
         names.longest = names.longest.max(longest);
         names.evidence.truncate(31);
         names.evidence.push(event.seq);
-        names.are_refused = query.refused && (names.are_refused || names.seen.len() == 1);
         let count = names.seen.len();
         let is_very_long = longest >= VERY_LONG && count >= 2;
         let due = if names.told == 0 { MANY } else { names.told * 2 };
-        (count >= due || is_very_long && names.told == 0).then(|| {
+        let is_due = count >= due
+            || is_very_long && names.told == 0
+            || leaves_now && names.left == LEFT && names.told > 0;
+        is_due.then(|| {
             names.told = count.max(MANY / 2);
             names.suspicion(event, domain)
         })
@@ -177,10 +197,9 @@ impl Names {
             longest_label: Some(self.longest as u64),
             votes,
         };
-        // What is answered has its name in the policy: it did not leave in the question either.
         Suspicion::of(&catalogue::EXFIL_DNS, domain, message)
             .confidence(seen.votes.score)
-            .prevented(self.are_refused)
+            .prevented(self.left < LEFT)
             .evidence(self.evidence.iter().copied())
             .analysis(seen)
     }
@@ -225,10 +244,10 @@ fn looks_like_data(labels: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use event::fact::{Both, FlowShape};
+    use event::fact::{Both, DnsQuery, FlowShape};
 
     use super::*;
-    use crate::testing::{Trial, flow, rules};
+    use crate::testing::{Trial, connect, flow, rules, wanted};
 
     fn query(name: &str, refused: bool) -> DnsQuery {
         DnsQuery {
@@ -265,6 +284,20 @@ mod tests {
         assert_eq!(rules(&found), ["exfil.dns"; 2]);
         assert_eq!((found[0].severity, found[0].prevented), (Severity::Medium, true));
         assert_eq!(found[0].about.as_bytes(), b"example.net");
+    }
+
+    #[test]
+    fn a_question_leaves_nobody_and_a_connection_looks_its_name_up() {
+        let mut trial = Trial::of(Exfiltration::default());
+        let names: Vec<_> = (0..12).map(|n| format!("{}.any.example", hex(n))).collect();
+        let asked: Vec<_> = names.iter().flat_map(|name| trial.fact(1, query(name, false))).collect();
+        assert_eq!((rules(&asked), asked[0].prevented), (vec!["exfil.dns"], true));
+        let connect = |name: &String| connect(wanted(Some(name), None, 443), None, Decision::Failed);
+        let left: Vec<_> = names.iter().flat_map(|name| trial.fact(1, connect(name))).collect();
+        assert_eq!(
+            (rules(&left), left[0].prevented, left[0].severity),
+            (vec!["exfil.dns"], false, Severity::High)
+        );
     }
 
     #[test]
