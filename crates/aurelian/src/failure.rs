@@ -123,6 +123,12 @@ pub(crate) fn complain(what: &dyn std::fmt::Display) {
     let _ = writeln!(io::stderr(), "aurelian: {} {message}", paint.bad("error:"));
 }
 
+/// Prints what makes it impossible to go on, and gives the exit code.
+pub(crate) fn fatal(error: &dyn std::error::Error) -> i32 {
+    complain(&chain(error));
+    i32::from(NOTHING_STARTED)
+}
+
 /// Prints one line of what is odd.
 pub(crate) fn warn(what: &dyn std::fmt::Display) {
     let message = Text::from(what.to_string()).to_string();

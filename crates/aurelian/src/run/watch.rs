@@ -3,7 +3,7 @@
 //! The detector sits with the recorder's judge; the hand can be laid on only once the sandbox stands, and nothing of the agent runs before.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use detect::{Baselines, Detector, Rules};
@@ -23,7 +23,8 @@ pub(crate) type LateHand = Arc<OnceLock<Hand>>;
 
 /// Judges, and hands findings on.
 pub(crate) struct Watch {
-    detector: Detector,
+    /// Made when the first event comes, on the judge's thread: the sandbox starts while the rules are loaded.
+    detector: Option<Detector>,
     hand: LateHand,
     /// When the event was observed that is judged, or that led to it.
     at: Timestamp,
@@ -34,18 +35,20 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(rules: Arc<Fresh>, baseline: Option<Arc<Mutex<Baselines>>>, hand: LateHand) -> Self {
-        let known = baseline.as_ref().map(|known| lock(known).clone()).unwrap_or_default();
-        let current = rules.take().unwrap_or_default();
-        let detector = Detector::new(current).with_baselines(known);
-        Self { detector, hand, at: Timestamp::now(), rules, baseline }
+        Self { detector: None, hand, at: Timestamp::now(), rules, baseline }
+    }
+
+    fn detector(&mut self) -> &mut Detector {
+        let (rules, baseline) = (&self.rules, &self.baseline);
+        self.detector.get_or_insert_with(|| {
+            let known = baseline.as_ref().map(|known| lock(known).clone()).unwrap_or_default();
+            Detector::new(rules.wait()).with_baselines(known)
+        })
     }
 }
 
 impl Judge for Watch {
     fn judge(&mut self, event: &Event, tell: &mut Vec<Observation>) {
-        if let Some(rules) = self.rules.take() {
-            self.detector.set_rules(rules);
-        }
         match &event.fact {
             Fact::Finding(finding) => {
                 if let Some(hand) = self.hand.get() {
@@ -57,9 +60,13 @@ impl Judge for Watch {
             fact if fact.kind().starts_with("analysis.") => {}
             _ => self.at = event.time,
         }
-        self.detector.judge(event, tell);
-        if let (Fact::CallEnded(_), Some(baseline)) = (&event.fact, &self.baseline) {
-            lock(baseline).clone_from(self.detector.baselines());
+        let detector = self.detector();
+        detector.judge(event, tell);
+        if let (Fact::CallEnded(_), Some(baseline)) = (&event.fact, self.baseline.clone()) {
+            lock(&baseline).clone_from(self.detector().baselines());
+        }
+        if let Some(rules) = self.rules.take() {
+            self.detector().set_rules(rules);
         }
     }
 }
@@ -69,13 +76,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Rules that came, and that nobody has taken yet.
-#[derive(Debug)]
-pub(crate) struct Fresh(Mutex<Option<Arc<Rules>>>);
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    rules: Mutex<Option<Arc<Rules>>>,
+    arrival: Condvar,
+}
 
 impl Fresh {
+    fn put(&self, rules: Rules) {
+        *lock(&self.rules) = Some(Arc::new(rules));
+        self.arrival.notify_all();
+    }
+
+    /// Those that came, if any did.
     fn take(&self) -> Option<Arc<Rules>> {
-        // Nearly always there are none, and whoever puts some there doesn't stay.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        // Whoever puts some there doesn't stay.
+        lock(&self.rules).take()
+    }
+
+    /// The first ones, once they are there.
+    fn wait(&self) -> Arc<Rules> {
+        let rules = self.arrival.wait_while(lock(&self.rules), |rules| rules.is_none());
+        rules.unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }
 
@@ -91,12 +113,7 @@ pub(crate) struct RuleBook {
 impl Default for RuleBook {
     /// None.
     fn default() -> Self {
-        Self {
-            folders: Vec::new(),
-            fresh: Arc::new(Fresh(Mutex::new(None))),
-            signature: Vec::new(),
-            count: 0,
-        }
+        Self { folders: Vec::new(), fresh: Arc::default(), signature: Vec::new(), count: 0 }
     }
 }
 
@@ -104,12 +121,26 @@ impl RuleBook {
     /// Reads the rules.
     pub(crate) fn open(folders: Vec<PathBuf>) -> Result<Self, Failure> {
         let signature = signature(&folders);
-        let rules = if folders.is_empty() { Rules::shipped() } else { Rules::load(&folders) }?;
+        let fresh = Arc::<Fresh>::default();
+        if folders.is_empty() {
+            let theirs = Arc::clone(&fresh);
+            let load = move || {
+                // A test holds that they can be read: a run without them would be one that nobody watches.
+                let rules =
+                    Rules::shipped().unwrap_or_else(|error| std::process::exit(failure::fatal(&error)));
+                theirs.put(rules);
+            };
+            let thread = std::thread::Builder::new().name("rules".into()).spawn(load);
+            thread.map_err(|source| Failure::Host { what: "start a thread", source })?;
+            return Ok(Self { folders, fresh, signature, count: 0 });
+        }
+        let rules = Rules::load(&folders)?;
         for notice in rules.notices() {
             failure::warn(notice);
         }
         let count = rules.len();
-        Ok(Self { folders, fresh: Arc::new(Fresh(Mutex::new(Some(Arc::new(rules))))), signature, count })
+        fresh.put(rules);
+        Ok(Self { folders, fresh, signature, count })
     }
 
     pub(crate) fn fresh(&self) -> Arc<Fresh> {
@@ -133,7 +164,7 @@ impl RuleBook {
                 Ok(rules) => {
                     rules.notices().iter().for_each(|notice| failure::warn(notice));
                     self.count = rules.len();
-                    *lock(&self.fresh.0) = Some(Arc::new(rules));
+                    self.fresh.put(rules);
                     None
                 }
                 Err(error) => {
