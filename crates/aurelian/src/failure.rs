@@ -52,7 +52,7 @@ pub(crate) enum Failure {
     Archive(#[from] ArchiveError),
     /// An operator, or a policy, wants nothing with such a label to run.
     #[error("{0}; `aurelian release` ends that")]
-    Held(Held),
+    Held(Box<Held>),
     /// What calls usually do.
     #[error("cannot use {path} as the baseline: {why}; name another file with --baseline", path = path.display())]
     Baseline {

@@ -99,7 +99,7 @@ impl Request {
 /// Refuses a run whose labels are held.
 fn refuse_held(archive: &Archive, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
     match Holds::of(archive).on_labels(labels)? {
-        Some(held) => Err(Failure::Held(held)),
+        Some(held) => Err(Failure::Held(Box::new(held))),
         None => Ok(()),
     }
 }
