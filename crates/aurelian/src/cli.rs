@@ -30,6 +30,23 @@ pub(crate) enum Command {
     /// Tell what a capture holds: each flow, what it speaks, and its shape
     #[command(after_long_help = ANALYZE_EXIT_CODES)]
     Analyze(AnalyzeOptions),
+    /// Tell which runs of this host are live or held
+    Ps(PsOptions),
+    /// Cut runs off from every network, have them stand still, and keep evidence
+    #[command(after_long_help = OPERATE_EXIT_CODES)]
+    Freeze(OperateOptions),
+    /// Let frozen runs go on
+    #[command(after_long_help = OPERATE_EXIT_CODES)]
+    Thaw(OperateOptions),
+    /// Keep evidence of runs, and kill them
+    #[command(after_long_help = OPERATE_EXIT_CODES)]
+    Kill(OperateOptions),
+    /// Freeze runs, and let nothing resume them, or others with one of their labels
+    #[command(after_long_help = OPERATE_EXIT_CODES)]
+    Hold(OperateOptions),
+    /// End holds; a run that is frozen stays so until it is thawed
+    #[command(after_long_help = OPERATE_EXIT_CODES)]
+    Release(OperateOptions),
     /// Tell what this host gives to hold an agent with, and start a sandbox for real
     Doctor(DoctorOptions),
 }
@@ -38,6 +55,10 @@ const EXIT_CODES: &str = "\
 Exit code: the command's own, 128 and the number of the signal that killed it; 125 when something is wrong with the \
 options, the policy or the boundary, and nothing was started; 126 when the command can't be executed; 127 when it can't \
 be found. With --calls: 0 when every call ran, whatever its exit code, and 1 when one could not be started.";
+
+const OPERATE_EXIT_CODES: &str = "\
+Exit code: 0 when it is so now, or was so before; 1 when some run could not be asked or did not do it; 3 when no run is \
+meant; 4 when it may not be done, such as to thaw a run that is held; 125 when something is wrong with the options.";
 
 const ANALYZE_EXIT_CODES: &str = "\
 Exit code: 0 when the whole capture was read; 1 when it is broken: what could be read is printed, and where it broke \
@@ -147,6 +168,35 @@ pub(crate) struct AnalyzeOptions {
     /// Print one JSON object a line for each flow, as soon as it has ended
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PsOptions {
+    /// The folder for what is kept, as for `aurelian run`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print them as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperateOptions {
+    /// The run's id, or its beginning
+    #[arg(value_name = "RUN", required_unless_present_any = ["labels", "all"])]
+    pub(crate) run: Option<String>,
+    /// All runs with this label; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = pair, conflicts_with = "run")]
+    pub(crate) labels: Vec<(String, String)>,
+    /// All runs of this host
+    #[arg(long, conflicts_with_all = ["run", "labels"])]
+    pub(crate) all: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The folder for what is kept, as for `aurelian run`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -9,6 +9,7 @@ mod cli;
 mod doctor;
 mod events;
 mod failure;
+mod operate;
 mod operator;
 mod policies;
 mod run;
@@ -19,6 +20,7 @@ mod terminal_guard;
 use std::process::ExitCode;
 
 use clap::Parser;
+use response::Act;
 
 fn main() -> ExitCode {
     operator::tidy_up_on_panic();
@@ -32,6 +34,12 @@ fn main() -> ExitCode {
         cli::Command::Policy(action) => policies::run(&action),
         cli::Command::Events(action) => events::run(&action),
         cli::Command::Analyze(options) => analyze::run(&options),
+        cli::Command::Ps(options) => operate::ps(&options),
+        cli::Command::Freeze(options) => operate::act(Act::Freeze, &options),
+        cli::Command::Thaw(options) => operate::act(Act::Thaw, &options),
+        cli::Command::Kill(options) => operate::act(Act::Kill, &options),
+        cli::Command::Hold(options) => operate::act(Act::Hold, &options),
+        cli::Command::Release(options) => operate::act(Act::Release, &options),
         cli::Command::Doctor(options) => doctor::run(options),
     };
     done.unwrap_or_else(|failure| failure.report())

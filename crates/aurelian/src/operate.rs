@@ -1,0 +1,154 @@
+//! `aurelian ps`, `freeze`, `thaw`, `kill`, `hold` and `release`: what an operator does to runs of this host.
+//!
+//! Each run is asked through its own socket and does it with its own hand. Only a release also works without the run: a hold outlives it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use event::{RunId, Text};
+use response::control::{self, RunStatus};
+use response::{Act, Acted, Archive, Held, Hold, Holds, default_state};
+use serde::Serialize;
+
+use crate::cli::{OperateOptions, PsOptions};
+use crate::failure::{self, Failure};
+use crate::run::RecordError;
+use crate::summary;
+
+/// Some run could not be reached, or did not do it.
+const FAILED: u8 = 1;
+/// No run is meant.
+const NONE: u8 = 3;
+/// It may not be done.
+const REFUSED: u8 = 4;
+
+/// A run, as it can be told of: live, held, or both.
+#[derive(Debug, Serialize)]
+struct Row {
+    run: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<RunStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+}
+
+impl Row {
+    fn labels(&self) -> BTreeMap<String, String> {
+        let live = self.status.as_ref().map(|status| status.labels.clone());
+        live.or_else(|| self.hold.as_ref().map(|hold| hold.labels.clone())).unwrap_or_default()
+    }
+}
+
+fn archive(state: Option<&std::path::Path>) -> Result<Archive, Failure> {
+    let state = state.map(std::path::Path::to_owned).or_else(default_state).ok_or(RecordError::NoPlace)?;
+    Ok(Archive::open(&state)?)
+}
+
+/// The runs that are live, and those that are held.
+fn rows(archive: &Archive) -> Result<Vec<Row>, Failure> {
+    let mut rows = BTreeMap::new();
+    for run in control::live(archive)? {
+        match control::ask(archive, run, None, None) {
+            Ok(answer) => drop(rows.insert(run, Row { run, status: answer.status, hold: None })),
+            // It died without taking its socket along.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => control::sweep(archive, run),
+            Err(error) => failure::complain(&format_args!("cannot ask run {run}: {error}")),
+        }
+    }
+    for held in Holds::of(archive).list()? {
+        match held {
+            Held::By(hold) => {
+                let run = hold.run;
+                rows.entry(run).or_insert(Row { run, status: None, hold: None }).hold = Some(hold);
+            }
+            unreadable @ Held::Unreadable(..) => failure::complain(&unreadable),
+        }
+    }
+    Ok(rows.into_values().collect())
+}
+
+/// Tells which runs there are.
+pub(crate) fn ps(options: &PsOptions) -> Result<ExitCode, Failure> {
+    let rows = rows(&archive(options.state.as_deref())?)?;
+    let mut out = io::stdout().lock();
+    if options.json {
+        writeln!(out, "{}", summary::json(&rows)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for row in &rows {
+        writeln!(out, "{}", line(row)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(row: &Row) -> Result<String, Failure> {
+    let labels: Vec<_> = row.labels().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut parts = vec![row.run.to_string()];
+    match &row.status {
+        Some(status) => {
+            parts.push(summary::json(&status.state)?.trim_matches('"').to_owned());
+            parts.push(format!("since {}", status.started));
+            parts.push(format!(
+                "{} calls, {} refused, {} findings",
+                status.calls, status.refused, status.findings
+            ));
+        }
+        None => parts.push("ended".to_owned()),
+    }
+    parts.extend(row.hold.as_ref().map(|hold| format!("held by {}: {}", hold.by, hold.reason)));
+    parts.extend((!labels.is_empty()).then(|| labels.join(" ")));
+    Ok(Text::from(parts.join("  ")).to_string())
+}
+
+/// Has runs do something.
+pub(crate) fn act(act: Act, options: &OperateOptions) -> Result<ExitCode, Failure> {
+    let archive = archive(options.state.as_deref())?;
+    let meant: Vec<_> = rows(&archive)?.into_iter().filter(|row| is_meant(row, options)).collect();
+    if meant.is_empty() {
+        failure::complain(&"no run that is live or held is meant; `aurelian ps` names them");
+        return Ok(ExitCode::from(NONE));
+    }
+    if options.run.is_some() && meant.len() > 1 {
+        failure::complain(&"several runs begin like this; give more of the id");
+        return Ok(ExitCode::from(NONE));
+    }
+    let mut worst = 0;
+    for row in &meant {
+        let acted = one(&archive, act, row, options.reason.as_deref());
+        let (word, code) = match &acted {
+            Acted::Done => ("done".to_owned(), 0),
+            Acted::Already => ("was so".to_owned(), 0),
+            Acted::Refused(why) => (format!("refused: {why}"), REFUSED),
+            Acted::Failed(why) => (format!("failed: {why}"), FAILED),
+        };
+        writeln!(io::stdout(), "{} {}: {}", act.name(), row.run, Text::from(word))?;
+        worst = worst.max(code);
+    }
+    Ok(ExitCode::from(worst))
+}
+
+fn is_meant(row: &Row, options: &OperateOptions) -> bool {
+    let is_named = options.run.as_ref().is_some_and(|run| row.run.to_string().starts_with(run.as_str()));
+    let labels = row.labels();
+    let is_labelled = options.labels.iter().any(|(name, value)| labels.get(name) == Some(value));
+    options.all || is_named || is_labelled
+}
+
+fn one(archive: &Archive, act: Act, row: &Row, reason: Option<&str>) -> Acted {
+    if row.status.is_none() {
+        return match act {
+            Act::Release => match Holds::of(archive).release(row.run) {
+                Ok(true) => Acted::Done,
+                Ok(false) => Acted::Already,
+                Err(error) => Acted::Failed(failure::chain(&error)),
+            },
+            Act::Kill | Act::Freeze | Act::Hold => Acted::Already,
+            Act::Thaw => Acted::Failed("the run has ended".to_owned()),
+        };
+    }
+    match control::ask(archive, row.run, Some(act), reason) {
+        Ok(answer) => answer.acted.unwrap_or_else(|| Acted::Failed("it gave no answer".to_owned())),
+        Err(error) => Acted::Failed(format!("cannot ask it: {error}")),
+    }
+}
