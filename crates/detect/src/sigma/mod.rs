@@ -1,6 +1,6 @@
 //! Sigma rules (<https://sigmahq.io/sigma-specification>) over the events of a run, by `rsigma`.
 //!
-//! [`Rules`] are checked and compiled once, and shared by all runs; what a run's correlations count is its own ([`Matcher`]).
+//! [`Rules`] are checked and compiled once, and shared by all runs; what a run's correlations count is its own (`Matcher`).
 //! A rule's log source says which kinds of events it can match, so that an event meets only those rules; `docs/sigma.md` has the mapping.
 
 mod fields;
