@@ -9,6 +9,7 @@ mod calls;
 mod desk;
 mod exit_codes;
 mod network;
+mod operate;
 mod policy_test;
 mod record;
 mod signals;
