@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// An event in which every field that an agent controls says this.
 fn hostile(bytes: &[u8]) -> Event {
     let text = || Text::from(bytes);
-    let exec = ProcessExec { path: text(), file: None, interpreter: Some(text()), written: None };
+    let exec = ProcessExec { path: text(), file: None, interpreter: Some(text()), written: None, stdio: None };
     let process = Process { exe: Some(text()), cwd: Some(text()), ..Process::new(1) };
     let arguments = bytes.split(|byte| *byte == 0);
     let observation = Observation::new(exec).with_process(process.with_argv(arguments));
