@@ -183,7 +183,7 @@ pub(crate) struct PsOptions {
 #[derive(Debug, Args)]
 pub(crate) struct OperateOptions {
     /// The run's id, or its beginning
-    #[arg(value_name = "RUN", required_unless_present_any = ["labels", "all"])]
+    #[arg(value_name = "RUN", required_unless_present_any = ["labels", "all"], value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) run: Option<String>,
     /// All runs with this label; may be repeated
     #[arg(long = "label", value_name = "K=V", value_parser = pair, conflicts_with = "run")]

@@ -10,6 +10,8 @@ use crate::bounded::Bounded;
 const PROCESSES: usize = 16_384;
 /// Ancestors that a finding names.
 const LONGEST: usize = 12;
+/// Bytes of an ancestor's program: a finding has to fit into a pipe, for the operator's command.
+const EXE: usize = 256;
 
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +58,9 @@ impl Lineage {
             && lineage.iter().all(|ancestor: &Ancestor| ancestor.host_pid != host_pid)
         {
             let known = self.0.get(&host_pid);
-            lineage.push(Ancestor { host_pid, exe: known.and_then(|known| known.exe.clone()) });
+            let exe = known.and_then(|known| known.exe.as_ref());
+            let exe = exe.map(|exe| Text::truncated(exe.as_bytes(), EXE));
+            lineage.push(Ancestor { host_pid, exe });
             // What nobody told of is outside of the call.
             next = known.and_then(|known| known.parent).filter(|parent| self.0.get(parent).is_some());
         }

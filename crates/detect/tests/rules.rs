@@ -141,3 +141,11 @@ fn every_rule_says_what_it_is_and_when_it_is_wrong() {
         assert!(file.ends_with(&expected), "{} is the place of {expected}", file.display());
     }
 }
+
+#[test]
+fn the_papers_have_every_field_that_sigma_has_a_name_for() {
+    let text = fs::read_to_string(folder().join("../docs/sigma.md")).unwrap();
+    for alias in detect::sigma::ALIASES {
+        assert!(text.contains(&format!("`{}`", alias.name)), "{}", alias.name);
+    }
+}

@@ -4,7 +4,7 @@
 //! what can do harm soonest: flows are cut, processes stand still, evidence is collected from what stands still, it is killed, it
 //! is held. What can't be stopped is killed. Each step becomes an event with its latency, once what it stands for is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use event::fact::{Finding, Outcome, ResponseStep, Severity, Step};
+use event::fact::{Finding, Outcome, ResponseStep, Severity, Step, TelemetryGap};
 use event::{Cause, Observation, RunId, Text, Timestamp};
 use policy::{Action, Response};
 use sandbox::Control;
@@ -22,6 +22,9 @@ use crate::archive::{Archive, ArchiveError, RunFolder};
 use crate::evidence;
 use crate::holds::{Held, Hold, Holds};
 use crate::notify::Notifier;
+
+/// Findings that may wait to be kept.
+const BACKLOG: usize = 4096;
 
 /// A run, as far as a hand needs to get hold of it.
 pub struct Subject {
@@ -230,22 +233,70 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, todo: &Receiver<Task>) {
+        let mut backlog = VecDeque::new();
+        let mut is_ending = false;
         loop {
-            let task = match self.patience() {
-                None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(patience) => todo.recv_timeout(patience),
-            };
-            match task {
-                Ok(Task::Found { finding, cause, at }) => self.found(&finding, cause.as_ref(), at),
-                Ok(Task::Asked { act, by, reason, at, answer }) => {
+            if backlog.is_empty() {
+                if is_ending {
+                    break;
+                }
+                let task = match self.patience() {
+                    None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    Some(patience) => todo.recv_timeout(patience),
+                };
+                match task {
+                    Ok(task) => backlog.push_back(task),
+                    Err(RecvTimeoutError::Timeout) => self.give_up_waiting(),
+                    Err(RecvTimeoutError::Disconnected) => is_ending = true,
+                }
+            }
+            backlog.extend(todo.try_iter());
+            self.shorten(&mut backlog);
+            match self.next(&mut backlog) {
+                Some(Task::Found { finding, cause, at }) => self.found(&finding, cause.as_ref(), at),
+                Some(Task::Asked { act, by, reason, at, answer }) => {
                     let _ = answer.send(self.asked(act, &by, reason.as_deref(), at));
                 }
-                Err(RecvTimeoutError::Timeout) => self.give_up_waiting(),
-                Ok(Task::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Some(Task::End) => is_ending = true,
+                None => {}
             }
         }
         if let Some(notifier) = self.notifier.take() {
             notifier.finish(&self.subject.record);
+        }
+    }
+
+    /// The task that can't wait, or else the first: an agent that makes findings which are only kept, one after the other,
+    /// must not gain time by it.
+    fn next(&self, backlog: &mut VecDeque<Task>) -> Option<Task> {
+        let urgent = backlog.iter().position(|task| self.is_urgent(task));
+        backlog.remove(urgent.unwrap_or(0))
+    }
+
+    fn is_urgent(&self, task: &Task) -> bool {
+        match task {
+            Task::Asked { .. } => true,
+            Task::Found { finding, .. } => {
+                self.subject.response.action(&finding.rule, finding.severity) > Action::Alert
+                    || self.subject.response.hold().is_some_and(|from| finding.severity >= from)
+            }
+            Task::End => false,
+        }
+    }
+
+    /// Gives up the oldest findings that are only to be kept, where there are too many of them. They are in the record.
+    fn shorten(&self, backlog: &mut VecDeque<Task>) {
+        let mut lost = 0;
+        while backlog.len() > BACKLOG
+            && let Some(oldest) =
+                backlog.iter().position(|task| matches!(task, Task::Found { .. }) && !self.is_urgent(task))
+        {
+            backlog.remove(oldest);
+            lost += 1;
+        }
+        if lost > 0 {
+            let reason = "more findings came than could be kept beside the record".into();
+            (self.subject.record)(Observation::new(TelemetryGap { lost, source: "response".into(), reason }));
         }
     }
 
@@ -277,7 +328,9 @@ impl Worker {
         // What can do harm is stopped before anything is written.
         let mut taken = self.stop(&wish, action);
         if let Err(error) = self.folder.append("findings.jsonl", &Kept { cause, finding }) {
-            (self.subject.say)(&format!("cannot keep a finding: {error}"));
+            let reason = format!("a finding could not be kept: {}", chain(&error)).into();
+            let gap = TelemetryGap { lost: 1, source: "response".into(), reason };
+            (self.subject.record)(Observation::new(gap));
         }
         if taken.iter().any(|taken| taken.step == Step::Freeze) {
             taken.push(self.collect(&wish, &finding.finding.to_string()));

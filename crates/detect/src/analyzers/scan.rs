@@ -3,7 +3,7 @@
 //! A place counts if it was refused, failed, or was asked for by its address without a name: who knows where to go asks for a name, and
 //! gets there. So a crawler of allowed sites is no scan, and neither is a client that tries one server ten times.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use event::fact::{Decision, Fact, NetConnect, NetRefused, ScanSeen, Votes};
@@ -61,12 +61,12 @@ struct Attempt {
     seq: u64,
 }
 
-/// What was attempted within an hour.
+/// Where something was attempted within an hour.
 #[derive(Debug, Default)]
 struct Window {
     attempts: VecDeque<Attempt>,
-    /// How many attempts of the window there are at each place.
-    places: HashMap<(String, u16), u32>,
+    /// The places of these attempts, of each the first: who goes on at one place must not push the others out.
+    places: HashSet<(String, u16)>,
     last: Option<(IpAddr, u16)>,
     /// Steps from a place to its neighbour, in a row.
     row: u32,
@@ -152,9 +152,10 @@ impl Window {
     fn add(&mut self, attempt: Attempt, found: &mut Vec<Found>) {
         self.forget(attempt.at);
         self.follow(&attempt);
-        let count = self.places.entry((attempt.host.clone(), attempt.port)).or_default();
-        *count += 1;
-        self.fresh += usize::from(*count == 1);
+        if !self.places.insert((attempt.host.clone(), attempt.port)) {
+            return;
+        }
+        self.fresh += 1;
         self.attempts.push_back(attempt);
         // A look at all of the window is dear: the larger it is, the more has to be new.
         if self.fresh > self.places.len() / 64 {
@@ -169,13 +170,7 @@ impl Window {
             && (now.saturating_sub(first.at) > HOUR_MS || self.attempts.len() >= PLACES)
         {
             let Some(first) = self.attempts.pop_front() else { return };
-            let key = (first.host, first.port);
-            if let Some(count) = self.places.get_mut(&key) {
-                *count -= 1;
-                if *count == 0 {
-                    self.places.remove(&key);
-                }
-            }
+            self.places.remove(&(first.host, first.port));
         }
         if self.attempts.is_empty() {
             self.told.clear();
@@ -351,6 +346,13 @@ mod tests {
     #[test]
     fn the_same_place_again_and_again_is_no_scan() {
         assert!(scan(std::iter::repeat_n(("10.0.0.1".to_owned(), 22), 10_000), 1).is_empty());
+    }
+
+    #[test]
+    fn who_goes_on_at_one_place_hides_nothing_by_it() {
+        let noise = || std::iter::repeat_n(("10.9.9.9".to_owned(), 1), 5_000);
+        let found = scan(hosts(30).flat_map(|host| std::iter::once(host).chain(noise())), 1);
+        assert!(rules(&found).contains(&"scan.hosts") || rules(&found).contains(&"scan.slow"), "{found:?}");
     }
 
     #[test]
