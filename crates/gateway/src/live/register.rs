@@ -315,7 +315,11 @@ impl Register {
     }
 
     /// A connection has come from this address: what is expected of it, once that is known. None of a stranger.
+    ///
+    /// A note that is there already may be another's: of one that ended before it got here, and whose address is this one's
+    /// now. So whatever was under way by then is waited for first: if it is this one, its address is refused to it as taken.
     pub(super) async fn take(&self, source: SocketAddr) -> Option<Expected> {
+        let last = lock(&self.notes).flows;
         let news = self.news.notified();
         tokio::pin!(news);
         loop {
@@ -323,11 +327,8 @@ impl Register {
             news.as_mut().enable();
             {
                 let mut notes = lock(&self.notes);
-                if let Some(expected) = notes.expected.remove(&source) {
-                    return Some(expected);
-                }
-                if notes.admitted.is_empty() {
-                    return None;
+                if notes.admitted.keys().all(|ticket| *ticket > last) {
+                    return notes.expected.remove(&source);
                 }
             }
             news.as_mut().await;
@@ -469,6 +470,41 @@ mod tests {
         fn is_ready(&self) -> bool {
             self.0.load(Ordering::Relaxed)
         }
+    }
+
+    /// A register whose policy lets anybody connect to one address, and how one of a call asks for that.
+    fn asked() -> (Register, impl Fn(u32) -> Wanted) {
+        let text = "version: 1\nnetwork: { allow: [{ address: 192.0.2.1, ports: [80], protocol: http }] }";
+        let policy = policy::Policy::parse(text, "test").unwrap();
+        let listener = SocketAddr::from(([127, 0, 0, 1], 1));
+        let network = Arc::new(policy.network().clone());
+        let wanted = |call| {
+            let cause = Cause { call: event::CallId::new(call).unwrap(), tool_call_id: None };
+            Wanted { destination: ([192, 0, 2, 1], 80).into(), cause, process: Process::new(1) }
+        };
+        (Register::new(vec![listener], network, Arc::new(sandbox::Blind)), wanted)
+    }
+
+    /// The first ended before it was accepted, and the second got its address.
+    #[test]
+    fn a_note_that_was_left_is_not_taken_for_that_of_who_comes_from_there_now() {
+        let (register, wanted) = asked();
+        let source = SocketAddr::from(([127, 0, 0, 1], 2));
+        let first = register.admit(wanted(1)).unwrap();
+        register.expect(first.ticket, source).unwrap();
+        let second = register.admit(wanted(2)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let taken = register.take(source);
+            tokio::pin!(taken);
+            tokio::select! {
+                biased;
+                taken = &mut taken => panic!("{taken:?} was taken while another is under way"),
+                () = tokio::task::yield_now() => {}
+            }
+            assert_eq!(register.expect(second.ticket, source), Err(Errno::ADDRINUSE));
+            assert_eq!(taken.await.unwrap().flow, first.ticket);
+        });
     }
 
     #[test]
