@@ -5,7 +5,7 @@
 //! address: a second one is refused until the first has come, so that no connection is booked to another's note. Everything
 //! here is bounded, whatever an agent does, and nothing waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use policy::network::{Destination, Network, NetworkLimits, Refusal};
 use rustix::io::Errno;
 use sandbox::Witness;
 use sandbox::gate::{Admission, Ticket, Transport, Wanted};
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
 use super::descriptors::{Descriptors, Pair};
@@ -51,10 +52,28 @@ pub(super) struct Expected {
     pub(super) destination: Destination,
     pub(super) port: u16,
     pub(super) since: Instant,
-    /// The sweeps since then.
-    sweeps: u32,
     /// Its place among those that may be open at once.
     pub(super) _place: Place,
+}
+
+/// What the next connection that is accepted from an address is.
+#[derive(Debug)]
+struct Due {
+    /// None of one that was refused its address after it was made: it is reset, and takes nobody's place.
+    expected: Option<Expected>,
+    /// The sweeps since it was noted.
+    sweeps: u32,
+}
+
+/// Who a connection that was accepted is.
+#[derive(Debug)]
+pub(super) enum Comer {
+    /// One that was admitted.
+    Expected(Expected),
+    /// One that was refused after it was made.
+    Refused,
+    /// One that nobody asked about.
+    Stranger,
 }
 
 /// One of the connections that may be open at once; free again when dropped.
@@ -98,7 +117,9 @@ pub(super) struct Register {
 struct Notes {
     /// Admitted, and under way from an address that isn't known yet.
     admitted: HashMap<Ticket, Expected>,
-    expected: HashMap<SocketAddr, Expected>,
+    /// For each address those that were made from there and not accepted yet, in their order, which is that of the kernel's queue: one can be
+    /// made only when the one before it is dead.
+    expected: HashMap<SocketAddr, VecDeque<Due>>,
     flows: u64,
     rate: Rate,
     resolver: Resolver,
@@ -106,6 +127,21 @@ struct Notes {
     watched: Recent<SocketAddr, (Arc<Who>, Option<SocketAddr>)>,
     strangers: Budget,
     limits: HashMap<Limit, Instant>,
+}
+
+impl Notes {
+    fn next_from(&mut self, source: SocketAddr) -> Comer {
+        let Some(due) = self.expected.get_mut(&source) else { return Comer::Stranger };
+        let next = due.pop_front();
+        if due.is_empty() {
+            self.expected.remove(&source);
+        }
+        match next {
+            Some(Due { expected: Some(expected), .. }) => Comer::Expected(expected),
+            Some(_) => Comer::Refused,
+            None => Comer::Stranger,
+        }
+    }
 }
 
 impl std::fmt::Debug for Register {
@@ -227,15 +263,8 @@ impl Register {
         let (network, port) = (self.network(), destination.port());
         let (ticket, destination) = self.look_up_rules(&network, destination, &who)?;
         let place = self.find_place(network.limits(), &who)?;
-        let expected = Expected {
-            flow: ticket,
-            who,
-            destination,
-            port,
-            since: Instant::now(),
-            sweeps: 0,
-            _place: place,
-        };
+        let expected =
+            Expected { flow: ticket, who, destination, port, since: Instant::now(), _place: place };
         lock(&self.notes).admitted.insert(ticket, expected);
         Ok(Admission { listener, ticket })
     }
@@ -283,14 +312,14 @@ impl Register {
         Err(Errno::CONNREFUSED)
     }
 
-    /// A connection that was admitted comes from this address.
+    /// A connection that was admitted comes from this address. Refused where one that was made before it from there is yet to be
+    /// accepted, or never will be: which of the two comes could not be told.
     pub(super) fn expect(&self, ticket: Ticket, source: SocketAddr) -> Result<(), Errno> {
         let mut notes = lock(&self.notes);
         let expected = notes.admitted.remove(&ticket).ok_or(Errno::CONNREFUSED)?;
-        let is_free = !notes.expected.contains_key(&source);
-        if is_free {
-            notes.expected.insert(source, expected);
-        }
+        let due = notes.expected.entry(source).or_default();
+        let is_free = due.is_empty();
+        due.push_back(Due { expected: is_free.then_some(expected), sweeps: 0 });
         drop(notes);
         self.news.notify_waiters();
         if is_free { Ok(()) } else { Err(Errno::ADDRINUSE) }
@@ -314,34 +343,34 @@ impl Register {
         self.news.notify_waiters();
     }
 
-    /// A connection has come from this address: what is expected of it, once that is known. None of a stranger.
-    ///
-    /// A note that is there already may be another's: of one that ended before it got here, and whose address is this one's
-    /// now. So whatever was under way by then is waited for first: if it is this one, its address is refused to it as taken.
-    pub(super) async fn take(&self, source: SocketAddr) -> Option<Expected> {
-        let last = lock(&self.notes).flows;
-        let news = self.news.notified();
-        tokio::pin!(news);
-        loop {
-            // What is told from here on is not missed.
-            news.as_mut().enable();
-            {
-                let mut notes = lock(&self.notes);
-                if notes.admitted.keys().all(|ticket| *ticket > last) {
-                    return notes.expected.remove(&source);
-                }
-            }
-            news.as_mut().await;
-            news.set(self.news.notified());
-        }
+    /// The last ticket: a connection that is accepted now has this one, or one before it.
+    pub(super) fn last_ticket(&self) -> Ticket {
+        lock(&self.notes).flows
     }
 
-    /// Forgets connections that were admitted and did not come, though they would have been accepted.
+    /// Who a connection is that was accepted from this address when `last` was the last ticket. None while one of these is under way,
+    /// and it could be that one. They have to be asked about in the order in which they were accepted.
+    ///
+    /// What is noted already may be another's: of one that died before it got here, and whose address is this one's now. So
+    /// what was under way is waited for first: if it is this one, it is noted behind that.
+    pub(super) fn comer(&self, source: SocketAddr, last: Ticket) -> Option<Comer> {
+        let mut notes = lock(&self.notes);
+        let is_settled = notes.admitted.keys().all(|ticket| *ticket > last);
+        is_settled.then(|| notes.next_from(source))
+    }
+
+    /// Told when one that was under way is so no more.
+    pub(super) fn news(&self) -> Notified<'_> {
+        self.news.notified()
+    }
+
+    /// Forgets connections that were made and did not come, though they would have been accepted.
     pub(super) fn sweep(&self) {
         if self.is_ready() {
-            lock(&self.notes).expected.retain(|_, expected| {
-                expected.sweeps += 1;
-                expected.sweeps < SWEEPS
+            lock(&self.notes).expected.retain(|_, due| {
+                due.iter_mut().for_each(|due| due.sweeps += 1);
+                due.retain(|due| due.sweeps < SWEEPS);
+                !due.is_empty()
             });
         }
     }
@@ -493,18 +522,23 @@ mod tests {
         let first = register.admit(wanted(1)).unwrap();
         register.expect(first.ticket, source).unwrap();
         let second = register.admit(wanted(2)).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let taken = register.take(source);
-            tokio::pin!(taken);
-            tokio::select! {
-                biased;
-                taken = &mut taken => panic!("{taken:?} was taken while another is under way"),
-                () = tokio::task::yield_now() => {}
-            }
-            assert_eq!(register.expect(second.ticket, source), Err(Errno::ADDRINUSE));
-            assert_eq!(taken.await.unwrap().flow, first.ticket);
-        });
+        let comer = || register.comer(source, register.last_ticket());
+        assert!(comer().is_none(), "another is under way, and could be this one");
+        assert_eq!(register.expect(second.ticket, source), Err(Errno::ADDRINUSE));
+        assert!(matches!(comer(), Some(Comer::Expected(it)) if it.flow == first.ticket));
+        // The second is in the kernel's queue all the same, and must not take a third one's note.
+        let third = register.admit(wanted(3)).unwrap();
+        assert_eq!(register.expect(third.ticket, source), Err(Errno::ADDRINUSE));
+        assert!(matches!((comer(), comer()), (Some(Comer::Refused), Some(Comer::Refused))));
+        let last = register.last_ticket();
+        let fourth = register.admit(wanted(4)).unwrap();
+        assert!(
+            matches!(register.comer(source, last), Some(Comer::Stranger)),
+            "none that was accepted before"
+        );
+        register.expect(fourth.ticket, source).unwrap();
+        assert!(matches!(comer(), Some(Comer::Expected(it)) if it.flow == fourth.ticket));
+        assert!(matches!(comer(), Some(Comer::Stranger)));
     }
 
     #[test]

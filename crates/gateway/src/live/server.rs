@@ -1,6 +1,7 @@
 //! The thread of one sandbox's gateway: takes what comes to its sockets, and ends when the run does.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,7 +18,7 @@ use tokio::time::sleep;
 
 use super::conversation::Conversation;
 use super::pipes::Pipes;
-use super::register::{Register, State};
+use super::register::{Comer, Register, State};
 use super::tap::Capture;
 use super::{resolver, tripwire};
 use crate::names::Pins;
@@ -25,6 +26,8 @@ use crate::names::lookup::Sources;
 
 /// Lookups at once.
 const LOOKUPS: usize = 16;
+/// Connections that are accepted, and not yet known whose.
+const WAITING: usize = 1024;
 /// Bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
 /// How long nothing is accepted where there are no descriptors, or the witness can't take more.
@@ -148,29 +151,43 @@ async fn sweep(shared: Rc<Shared>) {
     }
 }
 
-/// Takes connections that are expected, and serves each; others are reset.
+/// Takes connections that are expected, and serves each; others are reset. The order in which they are accepted tells them apart.
 async fn accept(shared: Rc<Shared>, listener: TcpListener) {
     let mut state = shared.register.state();
     let mut flows = JoinSet::new();
+    let mut waiting = VecDeque::new();
     loop {
+        let news = shared.register.news();
+        tokio::pin!(news);
+        // What is told from here on is not missed.
+        news.as_mut().enable();
+        while let Some((_, source, last)) = waiting.front()
+            && let Some(comer) = shared.register.comer(*source, *last)
+            && let Some((stream, source, _)) = waiting.pop_front()
+        {
+            flows.spawn_local(receive(Rc::clone(&shared), stream, source, comer));
+        }
         tokio::select! {
             biased;
             () = until_over(&mut state) => break,
             Some(_) = flows.join_next(), if !flows.is_empty() => {}
-            accepted = next(&shared, &listener) => {
+            accepted = next(&shared, &listener), if waiting.len() < WAITING => {
                 if let Some((stream, source)) = accepted {
-                    flows.spawn_local(receive(Rc::clone(&shared), stream, source));
+                    waiting.push_back((stream, source, shared.register.last_ticket()));
                 }
             }
+            () = news, if !waiting.is_empty() => {}
         }
     }
     while flows.join_next().await.is_some() {}
 }
 
-async fn receive(shared: Rc<Shared>, stream: TcpStream, source: SocketAddr) {
-    match shared.register.take(source).await {
-        Some(expected) => Conversation::new(Rc::clone(&shared), stream, expected).serve().await,
-        None => stranger(&shared, &stream, source),
+async fn receive(shared: Rc<Shared>, stream: TcpStream, source: SocketAddr, comer: Comer) {
+    match comer {
+        Comer::Expected(expected) => Conversation::new(Rc::clone(&shared), stream, expected).serve().await,
+        // Who asked was told, and has taken it back.
+        Comer::Refused => {}
+        Comer::Stranger => stranger(&shared, &stream, source),
     }
 }
 
