@@ -132,6 +132,29 @@ fn what_goes_on_as_another_is_not_certain_of_the_first() {
     }
 }
 
+/// A later head with a bare carriage return, in its first line and behind it: the same is said of it in whatever pieces it comes.
+#[test]
+fn a_bare_return_in_a_later_head_is_told_the_same_in_any_pieces() {
+    use gateway::identify::{Identifier, Side};
+    for later in [
+        "PRI * HTT1/2.0\rde: x\n\r\n\r\n",
+        "GET / HTTP/1.1\rHost: b\r\rX: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nA: b\rHost: c\r\n\r\n",
+    ] {
+        let said = [PLAIN, later].concat();
+        let told = |size: usize| {
+            let mut identifier = Identifier::new();
+            said.as_bytes().chunks(size).for_each(|piece| {
+                identifier.push(Side::Client, piece);
+            });
+            identifier.finish().clone()
+        };
+        for size in 1..said.len() {
+            assert_eq!(told(size), told(said.len()), "{later:?} in pieces of {size}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_in_another_protocol_is_not_certain() {
     let answers = ["SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\n\r\n", "\x7f\x01\x02\x03 none that is known"];

@@ -215,17 +215,30 @@ fn name(claim: &mut Claim, request: &Request, headers: &[Header<'_>]) {
 }
 
 /// Looks at a request after the first: another host, or another tunnel, would be one that nobody has allowed.
+///
+/// Its bytes are passed on as they come, so that a head which for some readers is over before it is for others is told as soon as it
+/// shows, and the same whatever the pieces.
 pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
+    let line = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |place| place + 1);
+    if bytes.get(..line).is_some_and(has_bare_return) {
+        return claim.goes_on_as_another();
+    }
     match begins_as_request(bytes) {
         // Readers forgive empty lines between requests.
         Some(false) if bytes.starts_with(b"\r\n") => return Follow::Consumed { bytes: 2, skip: 0 },
         Some(false) if bytes == b"\r" => return Follow::More,
         Some(false) => return claim.goes_on_as_another(),
         Some(true) => {}
-        None => return await_head(claim, bytes),
+        None => return Follow::More,
     }
-    let Some(length) = end(bytes) else { return await_head(claim, bytes) };
-    let (head, _) = bytes.split_at(length);
+    let length = end(bytes);
+    let head = bytes.get(..length.unwrap_or(bytes.len())).unwrap_or_default();
+    if has_bare_return(head) {
+        claim.doubt(Ambiguity::BareCarriageReturn);
+        claim.confidence = Confidence::Guess;
+        return Follow::Done;
+    }
+    let Some(length) = length else { return Follow::More };
     let (next, body) = read(head);
     next.ambiguities.iter().for_each(|ambiguity| claim.doubt(*ambiguity));
     let host = |claim: &Claim| claim.details.http.as_ref().and_then(|request| request.host.clone());
@@ -243,15 +256,4 @@ pub(super) fn later(claim: &mut Claim, bytes: &[u8]) -> Follow {
     }
     body::expect(claim, body.length);
     Follow::Consumed { bytes: length, skip: 0 }
-}
-
-/// Waits for the rest of a later head. Its bytes are passed on as they come, so it must not be one that for some readers
-/// is over already.
-fn await_head(claim: &mut Claim, bytes: &[u8]) -> Follow {
-    if !has_bare_return(bytes) {
-        return Follow::More;
-    }
-    claim.doubt(Ambiguity::BareCarriageReturn);
-    claim.confidence = Confidence::Guess;
-    Follow::Done
 }
