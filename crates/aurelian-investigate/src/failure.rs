@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Simulate(#[from] investigate::simulate::SimulateError),
     #[error(transparent)]
     Truth(#[from] investigate::truth::TruthError),
+    #[error(transparent)]
+    Keep(#[from] investigate::incident::KeepError),
     #[cfg(feature = "sql")]
     #[error(transparent)]
     Engine(#[from] engine::EngineError),

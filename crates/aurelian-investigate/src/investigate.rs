@@ -1,50 +1,46 @@
 //! `aurelian investigate`: from files to answers.
 
+use std::fs;
 use std::process::ExitCode;
 
 use investigate::attribution::{self, Attribution};
 use investigate::incident::Incident;
-use investigate::report::model::Report;
 
 use crate::cli::{InvestigateOptions, OutputFormat};
 use crate::failure::Failure;
+use crate::outputs::{self, Written};
 use crate::progress::Progress;
-use crate::{outputs, reading};
+use crate::reading::{self, Read};
+use crate::tables::Tables;
 
 pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
+    let out = &options.out;
+    fs::create_dir_all(out).map_err(|source| Failure::Output { path: out.clone(), source })?;
     let mut progress = Progress::new();
-    let read = reading::all(options, &mut progress)?;
-    progress.begin("joining and judging");
-    let found = attribution::attribute(&read.incident, options.skew);
-    progress.begin("writing");
-    let report = outputs::write(&options.out, &options.format, read.inputs, &read.incident, &found)?;
-    if options.format.contains(&OutputFormat::Parquet) || !options.sql.is_empty() {
-        tables(options, &read.incident, &found)?;
-    }
+    let Read { incident, inputs } = reading::all(options, &mut progress)?;
+    progress.begin("bringing clocks together, and learning what is usual");
+    let found = attribution::attribute(&incident, options.skew)?;
+    let wants_tables = options.format.contains(&OutputFormat::Parquet) || !options.sql.is_empty();
+    let mut tables =
+        wants_tables.then(|| Tables::begin(out, options.memory, &incident, &found)).transpose()?;
+    let written = outputs::write(options, inputs, &incident, &found, tables.as_mut(), &mut progress)?;
     drop(progress);
-    tell(&report, &read.incident, &found);
+    tell(&written, &incident, &found);
+    if let Some(tables) = tables {
+        let store = tables.finish(&incident, &found)?;
+        options.sql.iter().try_for_each(|question| store.ask(question))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-#[cfg(feature = "sql")]
-fn tables(options: &InvestigateOptions, incident: &Incident, found: &Attribution) -> Result<(), Failure> {
-    let store = crate::tables::write(&options.out, options.memory, incident, found)?;
-    options.sql.iter().try_for_each(|question| crate::tables::ask(&store, question))
-}
-
-#[cfg(not(feature = "sql"))]
-fn tables(_: &InvestigateOptions, _: &Incident, _: &Attribution) -> Result<(), Failure> {
-    Err(Failure::NoEngine("--sql, and --format parquet,"))
-}
-
-fn tell(report: &Report, incident: &Incident, found: &Attribution) {
+fn tell(written: &Written, incident: &Incident, found: &Attribution) {
     eprintln!(
         "aurelian: {} calls of {} runs, {} flows",
         incident.calls.len(),
         incident.runs.len(),
         incident.flows.len()
     );
-    for input in &report.inputs {
+    for input in &written.report.inputs {
         for problem in &input.problems {
             eprintln!("aurelian: {}: {} ({} times)", input.file, problem.what, problem.count);
         }
@@ -61,13 +57,12 @@ fn tell(report: &Report, incident: &Incident, found: &Attribution) {
             Err(refusal) => eprintln!("aurelian: clocks of {flows} and {trace}: {refusal}"),
         }
     }
-    let caused = found.answers.iter().filter(|answer| answer.best().is_some()).count();
-    let untold = found.answers.iter().filter(|answer| answer.untold.is_some()).count();
+    let Written { caused, untold, .. } = written;
     eprintln!(
         "aurelian: {caused} flows were caused by calls, {} by none, {untold} can't be told",
-        found.answers.len() - caused - untold
+        incident.flows.len() - caused - untold
     );
-    for culprit in report.culprits.iter().take(10) {
+    for culprit in written.report.culprits.iter().take(10) {
         let call = culprit.tool_call_id.as_deref().unwrap_or("a call without an id");
         let classes: Vec<&str> = culprit.classes.iter().map(|share| share.of.as_str()).collect();
         eprintln!(

@@ -11,7 +11,7 @@ mod outputs;
 mod progress;
 mod reading;
 mod simulate;
-#[cfg(feature = "sql")]
+#[cfg_attr(not(feature = "sql"), path = "no_tables.rs")]
 mod tables;
 mod trace;
 

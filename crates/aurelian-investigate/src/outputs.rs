@@ -2,91 +2,171 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use event::Timestamp;
-use investigate::attribution::Attribution as Found;
-use investigate::behaviour;
+use investigate::attribution::{Answer, Attribution as Found};
 use investigate::export::ocsf::Finding;
 use investigate::export::timesketch::{Call, Timeline};
 use investigate::export::{Attribution, JsonLines};
-use investigate::incident::Incident;
-use investigate::report::gather::{Told, gather};
+use investigate::incident::{FlowRow, Incident};
+use investigate::report::gather::{Case, Sums, Told, gather};
 use investigate::report::model::{InputSummary, Report};
 
-use crate::cli::OutputFormat;
+use crate::cli::{InvestigateOptions, OutputFormat};
 use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::tables::{Rows, Tables};
 
-/// Writes what was asked for, and tells what it is.
+/// What was written, and what is told of it.
+pub(crate) struct Written {
+    pub(crate) report: Report,
+    /// Flows that a call most probably caused.
+    pub(crate) caused: u64,
+    /// Flows of which nothing is said.
+    pub(crate) untold: u64,
+}
+
+/// Writes what was asked for. What has a line for each flow is written part by part as the flows are judged, and the rest from
+/// what was added up meanwhile.
 pub(crate) fn write(
-    out: &Path,
-    formats: &[OutputFormat],
+    options: &InvestigateOptions,
     inputs: Vec<InputSummary>,
     incident: &Incident,
     found: &Found,
-) -> Result<Report, Failure> {
-    fs::create_dir_all(out).map_err(|source| Failure::Output { path: out.to_owned(), source })?;
-    let name = out.file_name().unwrap_or(out.as_os_str()).to_string_lossy().into_owned();
-    let mut report = gather(Told { title: name, made_at: Timestamp::now(), inputs }, incident, found);
-    behaviour::add_to(&mut report, incident, found);
-    for format in formats {
-        match format {
-            OutputFormat::Html => complete(out.join("report.html"), |to| {
-                to.write_all(investigate::report::html(&report).as_bytes())
-            })?,
-            OutputFormat::Json => {
-                complete(out.join("report.json"), |to| Ok(serde_json::to_writer_pretty(to, &report)?))?
+    mut tables: Option<&mut Tables>,
+    progress: &mut Progress,
+) -> Result<Written, Failure> {
+    let case = Case::of(incident, found);
+    let begin = |format: OutputFormat, name: &str| {
+        options.format.contains(&format).then(|| Output::begin(options.out.join(name))).transpose()
+    };
+    let mut lines = begin(OutputFormat::Jsonl, "attribution.jsonl")?;
+    let mut timeline = begin(OutputFormat::Timesketch, "timeline.timesketch.jsonl")?;
+    if let Some(timeline) = &mut timeline {
+        timeline.write(|to| calls(to, incident, found))?;
+    }
+    let wanted = (lines.is_some(), timeline.is_some(), tables.is_some());
+    let (mut sums, mut caused, mut untold) = (Sums::default(), 0, 0);
+    found.each(
+        incident,
+        |flows, answers| Part::of(case, flows, answers, wanted, (incident, found)),
+        |part| {
+            let part = part.map_err(|source| Failure::Output { path: options.out.clone(), source })?;
+            (caused, untold) = (caused + part.caused, untold + part.untold);
+            progress.tell(|| format!("judging: {caused} flows were caused by calls so far"));
+            sums.add(part.sums);
+            for (file, bytes) in [(&mut lines, part.lines), (&mut timeline, part.timeline)] {
+                if let Some(file) = file {
+                    file.write(|to| to.write_all(&bytes))?;
+                }
             }
-            OutputFormat::Jsonl => complete(out.join("attribution.jsonl"), |to| lines(to, incident, found))?,
-            OutputFormat::Timesketch => {
-                complete(out.join("timeline.timesketch.jsonl"), |to| timeline(to, incident, found))?
+            tables.as_mut().zip(part.rows).map_or(Ok(()), |(tables, rows)| tables.add(&rows))
+        },
+    )?;
+    lines.map(Output::complete).transpose()?;
+    timeline.map(Output::complete).transpose()?;
+    progress.begin("writing the report");
+    let name = options.out.file_name().unwrap_or(options.out.as_os_str()).to_string_lossy().into_owned();
+    let report = gather(Told { title: name, made_at: Timestamp::now(), inputs }, case, sums)?;
+    if let Some(mut file) = begin(OutputFormat::Html, "report.html")? {
+        file.write(|to| to.write_all(investigate::report::html(&report).as_bytes()))?;
+        file.complete()?;
+    }
+    if let Some(mut file) = begin(OutputFormat::Json, "report.json")? {
+        file.write(|to| Ok(serde_json::to_writer_pretty(to, &report)?))?;
+        file.complete()?;
+    }
+    if let Some(mut file) = begin(OutputFormat::Ocsf, "findings.ocsf.jsonl")? {
+        file.write(|to| findings(to, &report))?;
+        file.complete()?;
+    }
+    Ok(Written { report, caused, untold })
+}
+
+/// What is made of a part of the flows.
+struct Part {
+    sums: Sums,
+    caused: u64,
+    untold: u64,
+    lines: Vec<u8>,
+    timeline: Vec<u8>,
+    rows: Option<Rows>,
+}
+
+impl Part {
+    /// Lines and rows are made only where they are wanted.
+    fn of(
+        case: Case<'_>,
+        flows: &[FlowRow],
+        answers: &[Answer],
+        (lines, timeline, rows): (bool, bool, bool),
+        (incident, found): (&Incident, &Found),
+    ) -> io::Result<Self> {
+        let count =
+            |is_so: &dyn Fn(&Answer) -> bool| answers.iter().filter(|answer| is_so(answer)).count() as u64;
+        let mut part = Self {
+            sums: Sums::of(case, flows, answers),
+            caused: count(&|answer| answer.best().is_some()),
+            untold: count(&|answer| answer.untold.is_some()),
+            lines: Vec::new(),
+            timeline: Vec::new(),
+            rows: if rows { Rows::of(incident, flows, answers) } else { None },
+        };
+        if !lines && !timeline {
+            return Ok(part);
+        }
+        let (mut into_lines, mut into_timeline) =
+            (JsonLines::new(&mut part.lines), Timeline::new(&mut part.timeline));
+        for (flow, answer) in flows.iter().zip(answers) {
+            let told = Attribution::of(incident, flow, answer).corrected(flow, &found.timeline);
+            if lines {
+                into_lines.write(&told)?;
             }
-            OutputFormat::Ocsf => complete(out.join("findings.ocsf.jsonl"), |to| findings(to, &report))?,
-            // The tables are a folder of their own.
-            OutputFormat::Parquet => {}
+            if timeline {
+                into_timeline.flow(&told)?;
+            }
+        }
+        Ok(part)
+    }
+}
+
+/// A file that is being written.
+struct Output {
+    path: PathBuf,
+    beside: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Output {
+    fn begin(path: PathBuf) -> Result<Self, Failure> {
+        let beside = path.with_extension("partial");
+        match File::create(&beside) {
+            Ok(file) => Ok(Self { path, beside, file: BufWriter::with_capacity(1 << 20, file) }),
+            Err(source) => Err(Failure::Output { path, source }),
         }
     }
-    Ok(report)
-}
 
-fn complete(
-    path: PathBuf,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let beside = path.with_extension("partial");
-    let done = File::create(&beside).and_then(|file| {
-        let mut file = BufWriter::with_capacity(1 << 20, file);
-        write(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&beside, &path)
-    });
-    done.map_err(|source| Failure::Output { path, source })
-}
-
-fn lines(to: &mut BufWriter<File>, incident: &Incident, found: &Found) -> io::Result<()> {
-    let mut lines = JsonLines::new(to);
-    let answered = incident.flows.iter().zip(&found.answers);
-    for (flow, answer) in answered {
-        lines.write(&Attribution::of(incident, flow, answer).corrected(flow, &found.timeline))?;
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
+        write(&mut self.file).map_err(|source| Failure::Output { path: self.path.clone(), source })
     }
-    lines.finish().map(drop)
+
+    fn complete(self) -> Result<(), Failure> {
+        let Self { path, beside, file } = self;
+        let done = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
+            file.sync_all()?;
+            fs::rename(&beside, &path)
+        });
+        done.map_err(|source| Failure::Output { path, source })
+    }
 }
 
-fn timeline(to: &mut BufWriter<File>, incident: &Incident, found: &Found) -> io::Result<()> {
+fn calls(to: &mut BufWriter<File>, incident: &Incident, found: &Found) -> io::Result<()> {
     let mut timeline = Timeline::new(to);
-    for call in &incident.calls {
-        timeline.call(&Call::of(incident, call, &found.timeline, None))?;
-    }
-    for (flow, answer) in incident.flows.iter().zip(&found.answers) {
-        timeline.flow(&Attribution::of(incident, flow, answer).corrected(flow, &found.timeline))?;
-    }
-    timeline.finish().map(drop)
+    incident.calls.iter().try_for_each(|call| timeline.call(&Call::of(incident, call, &found.timeline, None)))
 }
 
 fn findings(to: &mut BufWriter<File>, report: &Report) -> io::Result<()> {
     let mut lines = JsonLines::new(to);
-    for culprit in &report.culprits {
-        lines.write(&Finding::of(culprit, report))?;
-    }
-    lines.finish().map(drop)
+    report.culprits.iter().try_for_each(|culprit| lines.write(&Finding::of(culprit, report)))
 }

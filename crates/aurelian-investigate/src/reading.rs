@@ -1,10 +1,12 @@
 //! Both sides are read into one incident.
 
 use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use intake::{Clock, Input, Problems};
 use investigate::hosts::Hosts;
-use investigate::incident::{Builder, Incident};
+use investigate::incident::{Builder, Incident, Keep};
 use investigate::report::model::{InputSummary, ProblemSummary, Role};
 
 use trace::ReadError;
@@ -12,6 +14,9 @@ use trace::ReadError;
 use crate::cli::{InvestigateOptions, Side};
 use crate::failure::Failure;
 use crate::progress::Progress;
+
+/// Flows in memory take one of so many parts of `--memory`: calls, names, and what is worked on are there too.
+const FLOWS_SHARE: usize = 4;
 
 /// What was read, and how that went.
 pub(crate) struct Read {
@@ -35,11 +40,12 @@ pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Resu
             &problems,
         ));
     }
-    let mut builder = Builder::new(hosts);
+    let keep = Keep { beyond: Some((options.memory / FLOWS_SHARE, options.out.clone())) };
+    let mut builder = Builder::keeping(hosts, keep);
     traces(options, &clock(Side::Traces), &mut builder, &mut inputs, progress)?;
     flows(options, &clock(Side::Flows), &mut builder, &mut inputs, progress)?;
-    let mut incident = builder.build();
-    investigate::classify::classify(&mut incident);
+    let mut incident = builder.build()?;
+    investigate::classify::classify(&mut incident)?;
     for (what, paths, none) in [
         ("calls with a time", &options.traces, incident.calls.is_empty()),
         ("flows", &options.flows, incident.flows.is_empty()),
@@ -68,13 +74,17 @@ fn traces(
             columns: options.trace_columns.clone(),
         };
         let format = trace::detect(&input, &reading);
-        let outcome = trace::read_input(input, &reading, |span| {
-            spans += 1;
-            progress.tell(|| format!("reading {}: {spans} spans", file.display()));
-            if let Some(format) = format {
-                builder.span(format, span);
-            }
-        });
+        let outcome = beside(
+            move |take| trace::read_input(input, &reading, take),
+            |span| {
+                spans += 1;
+                progress.tell(|| format!("reading {}: {spans} spans", file.display()));
+                if let Some(format) = format {
+                    builder.span(format, span);
+                }
+                Ok(())
+            },
+        )?;
         inputs.push(match outcome {
             Ok(outcome) => {
                 let format = Some(outcome.format.name());
@@ -102,13 +112,14 @@ fn flows(
             columns: options.flow_columns.clone(),
         };
         let format = flows::detect(&input, &reading);
-        let outcome = flows::read_input(input, &reading, |flow| {
-            count += 1;
-            progress.tell(|| format!("reading {}: {count} flows", file.display()));
-            if let Some(format) = format {
-                builder.flow(format, flow);
-            }
-        });
+        let outcome = beside(
+            move |take| flows::read_input(input, &reading, take),
+            |flow| {
+                count += 1;
+                progress.tell(|| format!("reading {}: {count} flows", file.display()));
+                format.map_or(Ok(()), |format| Ok(builder.flow(format, flow)?))
+            },
+        )?;
         inputs.push(match outcome {
             Ok(outcome) => {
                 let format = Some(outcome.format.name());
@@ -118,6 +129,34 @@ fn flows(
         });
     }
     Ok(())
+}
+
+/// Reads on another processor than what takes it: parsing and keeping take about as long.
+fn beside<T: Send + 'static, O: Send + 'static>(
+    read: impl FnOnce(&mut dyn FnMut(T)) -> O + Send + 'static,
+    mut take: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<O, Failure> {
+    const BATCH: usize = 512;
+    const AHEAD: usize = 8;
+    let (sender, receiver) = sync_channel::<Vec<T>>(AHEAD);
+    let reader = thread::spawn(move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        let outcome = read(&mut |item| {
+            batch.push(item);
+            if batch.len() == BATCH {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                // Where nobody takes any more, the program ends.
+                let _ = sender.send(full);
+            }
+        });
+        let _ = sender.send(batch);
+        outcome
+    });
+    for item in receiver.into_iter().flatten() {
+        take(item)?;
+    }
+    // A panic in there is one here.
+    Ok(reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use engine::{AttributionRow, ClockRow, FlowRow, Options, Part, Side, SlackRow, SpanRow, Store};
+use engine::{AttributionRow, ClockRow, FlowRow, Kept, Options, Part, Side, SlackRow, SpanRow, Store};
 use investigate::attribution::{Answer, Attribution};
 use investigate::incident::{self, CallRow, Incident};
 
@@ -18,46 +18,91 @@ const KNOWN: &str = "known";
 /// Rows that a question on the command line is answered with at most.
 const ROWS: usize = 1000;
 
-/// Writes all tables anew.
-pub(crate) fn write(
-    out: &Path,
-    memory: usize,
-    incident: &Incident,
-    found: &Attribution,
-) -> Result<Store, Failure> {
-    let folder = out.join("tables");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(|source| Failure::Output { path: folder.clone(), source })?;
-    }
-    let store = Store::open(&folder, Options { memory_bytes: memory, ..Options::default() })?;
-    let spans = incident.calls.iter().enumerate().map(|(at, call)| span(at, call, incident, found));
-    fill(store.part::<SpanRow>("calls")?, spans)?;
-    fill(
-        store.part::<FlowRow>("flows")?,
-        incident.flows.iter().enumerate().map(|(at, row)| flow(at, row, incident)),
-    )?;
-    let told = found.answers.iter().enumerate().filter(|(_, answer)| answer.untold.is_none());
-    fill(
-        store.part::<AttributionRow>("answers")?,
-        told.map(|(at, answer)| attribution(at, answer, incident)),
-    )?;
-    store.align(&clocks(incident, found), &slack())?;
-    Ok(store)
+/// The tables while they are written.
+pub(crate) struct Tables {
+    store: Store,
+    flows: Part<FlowRow>,
+    answers: Part<AttributionRow>,
 }
 
-/// Answers a question.
-pub(crate) fn ask(store: &Store, question: &str) -> Result<(), Failure> {
-    let answer = store.sql(question, ROWS)?.table()?;
-    writeln!(std::io::stdout().lock(), "{answer}").map_err(Failure::Stdout)
+/// Rows of a part of the flows.
+pub(crate) struct Rows {
+    flows: Vec<FlowRow>,
+    answers: Vec<AttributionRow>,
 }
 
-fn fill<R: engine::Row>(part: Option<Part<R>>, rows: impl Iterator<Item = R>) -> Result<(), Failure> {
-    let Some(mut part) = part else { return Ok(()) };
-    for row in rows {
-        part.push(&row)?;
+/// The tables, complete.
+pub(crate) struct Complete(Store);
+
+impl Tables {
+    /// Begins all tables anew, and writes the calls.
+    pub(crate) fn begin(
+        out: &Path,
+        memory: usize,
+        incident: &Incident,
+        found: &Attribution,
+    ) -> Result<Self, Failure> {
+        let folder = out.join("tables");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(|source| Failure::Output { path: folder.clone(), source })?;
+        }
+        // Half of it: the incident is there too.
+        let store = Store::open(&folder, Options { memory_bytes: memory / 2, ..Options::default() })?;
+        let mut calls = begin::<SpanRow>(&store, "calls")?;
+        for (at, call) in incident.calls.iter().enumerate() {
+            calls.push(&span(at, call, incident, found))?;
+        }
+        calls.finish()?;
+        let (flows, answers) = (begin(&store, "flows")?, begin(&store, "answers")?);
+        Ok(Self { store, flows, answers })
     }
-    part.finish()?;
-    Ok(())
+
+    /// Adds a part of the flows.
+    pub(crate) fn add(&mut self, rows: &Rows) -> Result<(), Failure> {
+        for row in &rows.flows {
+            self.flows.push(row)?;
+        }
+        for row in &rows.answers {
+            self.answers.push(row)?;
+        }
+        Ok(())
+    }
+
+    /// Completes them, and joins flows and calls.
+    pub(crate) fn finish(self, incident: &Incident, found: &Attribution) -> Result<Complete, Failure> {
+        self.flows.finish()?;
+        self.answers.finish()?;
+        self.store.align(&clocks(incident, found), &slack())?;
+        Ok(Complete(self.store))
+    }
+}
+
+impl Rows {
+    pub(crate) fn of(incident: &Incident, rows: &[incident::FlowRow], answers: &[Answer]) -> Option<Self> {
+        let both = || rows.iter().zip(answers);
+        let told = both().filter(|(_, answer)| answer.untold.is_none());
+        Some(Self {
+            flows: rows.iter().map(|row| flow(row, incident)).collect(),
+            answers: told.map(|(row, answer)| attribution(row.number, answer, incident)).collect(),
+        })
+    }
+}
+
+impl Complete {
+    /// Answers a question.
+    pub(crate) fn ask(&self, question: &str) -> Result<(), Failure> {
+        let answer = self.0.sql(question, ROWS)?.table()?;
+        writeln!(std::io::stdout().lock(), "{answer}").map_err(Failure::Stdout)
+    }
+}
+
+/// A part of a table that is not there yet.
+fn begin<R: Kept>(store: &Store, name: &str) -> Result<Part<R>, Failure> {
+    // The folder was emptied, and nobody else writes to it while the store is open.
+    store.part::<R>(name)?.ok_or_else(|| Failure::Output {
+        path: name.into(),
+        source: std::io::ErrorKind::AlreadyExists.into(),
+    })
 }
 
 fn number(at: usize) -> u64 {
@@ -98,7 +143,7 @@ fn span(at: usize, call: &CallRow, incident: &Incident, found: &Attribution) -> 
     }
 }
 
-fn flow(at: usize, row: &incident::FlowRow, incident: &Incident) -> FlowRow {
+fn flow(row: &incident::FlowRow, incident: &Incident) -> FlowRow {
     let name = incident.ends.get(row.destination as usize).and_then(|end| end.name.as_deref());
     let word = |value: serde_json::Result<serde_json::Value>| match value {
         Ok(serde_json::Value::String(word)) => Some(word),
@@ -106,7 +151,7 @@ fn flow(at: usize, row: &incident::FlowRow, incident: &Incident) -> FlowRow {
         _ => None,
     };
     FlowRow {
-        flow: number(at),
+        flow: row.number,
         place: row.place,
         kind: word(serde_json::to_value(row.kind)).unwrap_or_default(),
         time_ns: row.from,
@@ -135,10 +180,10 @@ fn flow(at: usize, row: &incident::FlowRow, incident: &Incident) -> FlowRow {
     }
 }
 
-fn attribution(at: usize, answer: &Answer, incident: &Incident) -> AttributionRow {
+fn attribution(flow: u64, answer: &Answer, incident: &Incident) -> AttributionRow {
     let best = answer.best().and_then(|(call, _)| Some((call, incident.calls.get(call)?)));
     AttributionRow {
-        flow: number(at),
+        flow,
         span: best.map(|(at, _)| number(at)),
         run: best.map(|(_, call)| incident.run(call).to_owned()),
         tool_call_id: best.and_then(|(_, call)| call.tool_call_id.as_deref().map(str::to_owned)),

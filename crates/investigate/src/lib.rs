@@ -26,6 +26,7 @@ pub mod export;
 pub mod hosts;
 pub mod incident;
 pub mod model;
+mod parallel;
 pub mod report;
 pub mod simulate;
 pub mod truth;

@@ -1,5 +1,7 @@
 //! Which calls were open when a flow may have begun, at each place.
 
+use std::collections::BTreeMap;
+
 use super::names::NameIndex;
 use super::timeline::Timeline;
 use crate::clocks::PLAUSIBLE;
@@ -15,7 +17,7 @@ pub(super) struct Joined {
     pub(super) place: model::Place,
     /// For each call of the place, its index in the incident.
     pub(super) calls: Vec<usize>,
-    /// For each flow of the place, its index in the incident.
+    /// For each flow of the place, its index among those that were joined.
     pub(super) flows: Vec<usize>,
     pub(super) open: Open,
 }
@@ -57,45 +59,56 @@ impl Open {
     }
 }
 
-/// All places that have flows, with all calls and flows in one time.
-pub(super) fn places(incident: &Incident, timeline: &Timeline) -> Vec<Joined> {
-    let mut calls: Vec<Vec<(model::Call, usize)>> = vec![Vec::new(); incident.places.len()];
-    let mut flows: Vec<Vec<(model::Flow, usize)>> = vec![Vec::new(); incident.places.len()];
-    let gone = gone(incident, timeline);
-    for (at, row) in incident.calls.iter().enumerate() {
-        let Some(call) = call(row, timeline, &gone) else { continue };
-        for place in &row.places {
-            if let Some(calls) = calls.get_mut(*place as usize) {
-                calls.push((call, at));
-            }
-        }
-    }
-    for (at, row) in incident.flows.iter().enumerate() {
-        let place = row.place.and_then(|place| flows.get_mut(place as usize));
-        if let (Some(flows), Some(flow)) = (place, flow(row, timeline)) {
-            flows.push((flow, at));
-        }
-    }
-    let index = NameIndex::of(incident);
-    let around = if timeline.is_exact() { (0, 0) } else { (LEAD, LINGER) };
-    let both = calls.into_iter().zip(flows).filter(|(_, flows)| !flows.is_empty());
-    both.map(|(calls, flows)| joined(calls, flows, incident, &index, around)).collect()
+/// What is joined with flows: all calls, by their places, in one time.
+#[derive(Debug)]
+pub(super) struct Joiner {
+    calls: Vec<Vec<(model::Call, u32)>>,
+    names: NameIndex,
+    around: (i64, i64),
 }
 
-fn joined(
-    mut calls: Vec<(model::Call, usize)>,
-    mut flows: Vec<(model::Flow, usize)>,
-    incident: &Incident,
-    index: &NameIndex,
-    around: (i64, i64),
-) -> Joined {
-    calls.sort_by_key(|(call, at)| (call.start, *at));
-    flows.sort_by_key(|(flow, at)| (flow.from, *at));
-    let names = calls.iter().map(|(_, at)| index.named(&incident.calls[*at].names)).collect();
-    let (calls, call_rows) = calls.into_iter().unzip();
-    let (flows, flow_rows) = flows.into_iter().unzip();
-    let place = model::Place { calls, flows, names };
-    Joined { open: Open::find(&place, around), place, calls: call_rows, flows: flow_rows }
+impl Joiner {
+    pub(super) fn of(incident: &Incident, timeline: &Timeline) -> Self {
+        let mut calls: Vec<Vec<(model::Call, u32)>> = vec![Vec::new(); incident.places.len()];
+        let gone = gone(incident, timeline);
+        for (at, row) in (0_u32..).zip(&incident.calls) {
+            let Some(call) = call(row, timeline, &gone) else { continue };
+            for place in &row.places {
+                if let Some(calls) = calls.get_mut(*place as usize) {
+                    calls.push((call, at));
+                }
+            }
+        }
+        calls.iter_mut().for_each(|calls| calls.sort_by_key(|(call, at)| (call.start, *at)));
+        let around = if timeline.is_exact() { (0, 0) } else { (LEAD, LINGER) };
+        Self { calls, names: NameIndex::of(incident), around }
+    }
+
+    /// The places of some flows, all of each.
+    pub(super) fn places(&self, incident: &Incident, timeline: &Timeline, rows: &[FlowRow]) -> Vec<Joined> {
+        let mut flows: BTreeMap<Id, Vec<(model::Flow, usize)>> = BTreeMap::new();
+        for (at, row) in rows.iter().enumerate() {
+            if let Some((place, flow)) = row.place.zip(flow(row, timeline)) {
+                flows.entry(place).or_default().push((flow, at));
+            }
+        }
+        flows.into_iter().map(|(place, flows)| self.joined(incident, place, flows)).collect()
+    }
+
+    fn joined(&self, incident: &Incident, place: Id, mut flows: Vec<(model::Flow, usize)>) -> Joined {
+        flows.sort_by_key(|(flow, at)| (flow.from, *at));
+        let (flows, flow_rows) = flows.into_iter().unzip();
+        let (calls, call_rows): (_, Vec<usize>) = self
+            .calls
+            .get(place as usize)
+            .into_iter()
+            .flatten()
+            .map(|(call, at)| (*call, *at as usize))
+            .unzip();
+        let names = call_rows.iter().map(|at| self.names.named(&incident.calls[*at].names)).collect();
+        let place = model::Place { calls, flows, names };
+        Joined { open: Open::find(&place, self.around), place, calls: call_rows, flows: flow_rows }
+    }
 }
 
 fn call(row: &CallRow, timeline: &Timeline, gone: &[i64]) -> Option<model::Call> {

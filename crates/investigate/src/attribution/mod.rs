@@ -2,7 +2,7 @@
 //!
 //! 1. `timeline`: all clocks are brought to one, by the pairs of clocks that tell each other apart ([`crate::clocks`]);
 //! 2. `join`: at each place, which calls were open when a flow may have begun;
-//! 3. the [`crate::model`] is fitted, on a part of the places if there is much, and judges each flow;
+//! 3. the [`crate::model`] is fitted, on some of the places if there are many flows, and judges each flow;
 //! 4. what is known by id, because Aurelian saw it, is taken as it is.
 //!
 //! What can't be told is said with its reason ([`Answer::untold`]), and is no answer of "none".
@@ -14,25 +14,32 @@ mod names;
 mod timeline;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::incident::{End, Incident};
+use crate::incident::{End, FlowRow, Incident, KeepError};
 use crate::model::{self, Destinations, Id, Model};
+use crate::parallel;
 
 pub use evidence::Evidence;
 pub use timeline::{Clock, ClockPair, Skew, Timeline};
 
 /// A model is fitted to so many flows at most; the rest is only judged.
-const FITTED_FLOWS: usize = 300_000;
+const FITTED_FLOWS: u64 = 300_000;
 
-/// What was found.
+/// What was found: what answers are made of. They are made part by part ([`Attribution::each`]), since all of them would be more
+/// than the flows.
 #[derive(Debug)]
 pub struct Attribution {
     /// What is known of the clocks.
     pub timeline: Timeline,
-    /// The answer for each flow of the incident.
-    pub answers: Vec<Answer>,
+    joiner: join::Joiner,
+    model: Model,
+    /// Places with calls whose clock could not be brought to the others.
+    open: HashSet<Id>,
+    /// Calls by their run and id, where flows are known by id.
+    by_id: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
 }
 
 /// Who caused a flow.
@@ -68,119 +75,92 @@ impl Answer {
 }
 
 /// Finds who caused each flow of an incident.
-pub fn attribute(incident: &Incident, skew: Skew) -> Attribution {
-    let timeline = Timeline::of(incident, skew);
-    let mut answers =
-        vec![Answer { untold: Some(Untold::NoPlace), ..Answer::default() }; incident.flows.len()];
-    for (flow, answer) in incident.flows.iter().zip(&mut answers) {
-        if flow.place.is_some() {
-            answer.untold = Some(Untold::NoClock);
-        }
-    }
-    let places = join::places(incident, &timeline);
-    let model = fitted(&places, incident);
-    judge_all(&model, &places, incident, &mut answers);
-    leave_open(incident, &timeline, &mut answers);
-    by_id(incident, &mut answers);
-    Attribution { timeline, answers }
-}
-
-fn fitted(places: &[join::Joined], incident: &Incident) -> Model {
-    // Evenly over the places, so that no worker's habits are everybody's.
-    let flows: usize = places.iter().map(|place| place.place.flows.len()).sum();
-    let step = (flows / FITTED_FLOWS).max(1);
-    let chosen: Vec<&join::Joined> = places.iter().step_by(step).collect();
-    let fitted: Vec<model::Place> = chosen.iter().map(|joined| joined.place.clone()).collect();
-    model::fit(&fitted, destinations(incident), |place, flow| chosen[place].open.of(flow))
-}
-
-/// Destinations are alike by their port, and by how often they are called at all: what a log is shipped to tells nothing of a host that
-/// was called once.
-fn destinations(incident: &Incident) -> Destinations {
-    let mut counts = vec![0_u32; incident.ends.len()];
-    for flow in &incident.flows {
-        if let Some(count) = counts.get_mut(flow.destination as usize) {
-            *count += 1;
-        }
-    }
-    let group = |(end, count): (&End, u32)| {
-        end.port.map_or(0, |port| Id::from(port) + 1) | (count.max(1).ilog2() / 2) << 20
-    };
-    Destinations { groups: incident.ends.iter().zip(counts).map(group).collect() }
-}
-
-/// Judges all places, on all processors: no place needs another.
-fn judge_all(model: &Model, places: &[join::Joined], incident: &Incident, answers: &mut [Answer]) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let parts = places.chunks(places.len().div_ceil(threads).max(1));
-    let judged: Vec<Vec<(usize, Answer)>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = parts
-            .map(|part| scope.spawn(|| part.iter().flat_map(|place| judge(model, place, incident)).collect()))
-            .collect();
-        // A panic in there is one here.
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    for (flow, answer) in judged.into_iter().flatten() {
-        if let Some(place) = answers.get_mut(flow) {
-            *place = answer;
-        }
-    }
-}
-
-/// The answers for the flows of a place, by their index in the incident.
-fn judge(model: &Model, joined: &join::Joined, incident: &Incident) -> Vec<(usize, Answer)> {
-    let mut answers = Vec::with_capacity(joined.flows.len());
-    let call = |at: usize| joined.calls.get(at).copied().unwrap_or(usize::MAX);
-    model.judge(
-        &joined.place,
-        |flow| joined.open.of(flow),
-        |at, verdict| {
-            let Some(flow) = joined.flows.get(at) else { return };
-            let answer = Answer {
-                candidates: verdict
-                    .candidates
-                    .iter()
-                    .map(|candidate| (call(candidate.call), candidate.probability))
-                    .collect(),
-                none: verdict.none,
-                considered: verdict.considered,
-                evidence: evidence::of(model, joined, incident, at, &verdict),
-                untold: None,
-            };
-            answers.push((*flow, answer));
-        },
-    );
-    answers
-}
-
-/// At a place with calls whose clock could not be brought to the others, "none" may be one of those.
-fn leave_open(incident: &Incident, timeline: &Timeline, answers: &mut [Answer]) {
+///
+/// # Errors
+/// If flows can't be had from where they are kept.
+pub fn attribute(incident: &Incident, skew: Skew) -> Result<Attribution, KeepError> {
+    let timeline = Timeline::of(incident, skew)?;
+    let joiner = join::Joiner::of(incident, &timeline);
+    let model = fitted(incident, &timeline, &joiner)?;
     let lost = incident.calls.iter().filter(|call| timeline.trace(call.clock).is_none());
-    let places: HashSet<Id> = lost.flat_map(|call| call.places.iter().copied()).collect();
-    for (flow, answer) in incident.flows.iter().zip(answers) {
-        let is_open = flow.place.is_some_and(|place| places.contains(&place));
+    let open = lost.flat_map(|call| call.places.iter().copied()).collect();
+    Ok(Attribution { joiner, model, open, by_id: by_id(incident), timeline })
+}
+
+impl Attribution {
+    /// Does `work` for the flows of each part and their answers, on all processors, and gives `take` what comes of it, in the
+    /// order of the parts.
+    ///
+    /// # Errors
+    /// If flows can't be had from where they are kept; and those of `take`.
+    pub fn each<T: Send, E: From<KeepError> + Send>(
+        &self,
+        incident: &Incident,
+        work: impl Fn(&[FlowRow], &[Answer]) -> T + Sync,
+        take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_of(incident, &(0..incident.flows.parts()).collect::<Vec<_>>(), work, take)
+    }
+
+    /// The same for some parts.
+    pub(crate) fn each_of<T: Send, E: From<KeepError> + Send>(
+        &self,
+        incident: &Incident,
+        parts: &[usize],
+        work: impl Fn(&[FlowRow], &[Answer]) -> T + Sync,
+        take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let of_part = |at: usize| {
+            let rows = incident.flows.part(parts.get(at).copied().unwrap_or(usize::MAX))?;
+            Ok(work(&rows, &self.answers(incident, &rows)))
+        };
+        parallel::each(parts.len(), of_part, take)
+    }
+
+    /// All flows with their answers, in the order in which they were read: for incidents that are known to be small.
+    ///
+    /// # Errors
+    /// If flows can't be had from where they are kept.
+    pub fn all(&self, incident: &Incident) -> Result<Vec<(FlowRow, Answer)>, KeepError> {
+        let mut all = Vec::new();
+        let both = |rows: &[FlowRow], answers: &[Answer]| -> Vec<_> {
+            rows.iter().cloned().zip(answers.iter().cloned()).collect()
+        };
+        self.each(incident, both, |part| {
+            all.extend(part);
+            Ok::<_, KeepError>(())
+        })?;
+        all.sort_by_key(|(row, _)| row.number);
+        Ok(all)
+    }
+
+    /// The answers for the flows of some places, all of each.
+    fn answers(&self, incident: &Incident, rows: &[FlowRow]) -> Vec<Answer> {
+        let untold = |row: &FlowRow| if row.place.is_some() { Untold::NoClock } else { Untold::NoPlace };
+        let mut answers: Vec<Answer> =
+            rows.iter().map(|row| Answer { untold: Some(untold(row)), ..Answer::default() }).collect();
+        for place in self.joiner.places(incident, &self.timeline, rows) {
+            judge(&self.model, &place, incident, &mut answers);
+        }
+        for (row, answer) in rows.iter().zip(&mut answers) {
+            self.leave_open(row, answer);
+            self.take_by_id(row, answer);
+        }
+        answers
+    }
+
+    /// At a place with calls whose clock could not be brought to the others, "none" may be one of those.
+    fn leave_open(&self, row: &FlowRow, answer: &mut Answer) {
+        let is_open = row.place.is_some_and(|place| self.open.contains(&place));
         if is_open && answer.untold.is_none() && answer.best().is_none() {
             *answer = Answer { untold: Some(Untold::NoClock), ..Answer::default() };
         }
     }
-}
 
-/// What Aurelian itself saw needs no estimate.
-fn by_id(incident: &Incident, answers: &mut [Answer]) {
-    if incident.flows.iter().all(|flow| flow.exact.is_none()) {
-        return;
-    }
-    let ids =
-        incident.calls.iter().enumerate().filter_map(|(at, call)| {
-            Some(((incident.runs.text(call.run), call.tool_call_id.as_deref()?), at))
-        });
-    let calls: HashMap<(&str, &str), usize> = ids.collect();
-    for (flow, answer) in incident.flows.iter().zip(answers) {
-        let Some((run, id)) = &flow.exact else { continue };
-        let call = id.as_deref().and_then(|id| calls.get(&(run, id)));
+    /// What Aurelian itself saw needs no estimate.
+    fn take_by_id(&self, row: &FlowRow, answer: &mut Answer) {
+        let Some((run, id)) = &row.exact else { return };
+        let call = id.as_deref().and_then(|id| self.by_id.get(run)?.get(id));
         *answer = Answer {
             candidates: call.map(|call| vec![(*call, 1.0)]).unwrap_or_default(),
             none: if call.is_some() { 0.0 } else { 1.0 },
@@ -191,7 +171,68 @@ fn by_id(incident: &Incident, answers: &mut [Answer]) {
     }
 }
 
+/// A model of the places of some parts, evenly over all, so that no worker's habits are everybody's.
+fn fitted(incident: &Incident, timeline: &Timeline, joiner: &join::Joiner) -> Result<Model, KeepError> {
+    let parts: Vec<usize> =
+        (0..incident.flows.parts()).filter(|part| incident.flows.part_len(*part) > 0).collect();
+    let step = (incident.flows.len() / FITTED_FLOWS).max(1) as usize;
+    let mut chosen: Vec<join::Joined> = Vec::new();
+    for part in parts.iter().step_by(step) {
+        chosen.extend(joiner.places(incident, timeline, &incident.flows.part(*part)?));
+    }
+    let places: Vec<&model::Place> = chosen.iter().map(|joined| &joined.place).collect();
+    Ok(model::fit(&places, destinations(incident), |place, flow| chosen[place].open.of(flow)))
+}
+
+/// Destinations are alike by their port, and by how often they are called at all: what a log is shipped to tells nothing of a host that
+/// was called once.
+fn destinations(incident: &Incident) -> Destinations {
+    let counts = incident.visits.iter().map(|visits| visits.flows).chain(std::iter::repeat(0));
+    let group = |(end, count): (&End, u32)| {
+        end.port.map_or(0, |port| Id::from(port) + 1) | (count.max(1).ilog2() / 2) << 20
+    };
+    Destinations { groups: incident.ends.iter().zip(counts).map(group).collect() }
+}
+
+/// Puts in the answers for the flows of a place.
+fn judge(model: &Model, joined: &join::Joined, incident: &Incident, answers: &mut [Answer]) {
+    let call = |at: usize| joined.calls.get(at).copied().unwrap_or(usize::MAX);
+    model.judge(
+        &joined.place,
+        |flow| joined.open.of(flow),
+        |at, verdict| {
+            let Some(answer) = joined.flows.get(at).and_then(|flow| answers.get_mut(*flow)) else { return };
+            *answer = Answer {
+                candidates: verdict
+                    .candidates
+                    .iter()
+                    .map(|candidate| (call(candidate.call), candidate.probability))
+                    .collect(),
+                none: verdict.none,
+                considered: verdict.considered,
+                evidence: evidence::of(model, joined, incident, at, &verdict),
+                untold: None,
+            };
+        },
+    );
+}
+
+/// Calls by their run and id, if any flow is known by id.
+fn by_id(incident: &Incident) -> HashMap<Arc<str>, HashMap<Arc<str>, usize>> {
+    let mut ids: HashMap<Arc<str>, HashMap<Arc<str>, usize>> = HashMap::new();
+    if !incident.flows.any_exact() {
+        return ids;
+    }
+    for (at, call) in incident.calls.iter().enumerate() {
+        if let Some((run, id)) = incident.runs.shared(call.run).zip(call.tool_call_id.clone()) {
+            ids.entry(run).or_default().insert(id, at);
+        }
+    }
+    ids
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use std::path::Path;
 
@@ -231,30 +272,24 @@ mod tests {
             if exact {
                 (caused.run, caused.tool_call_id) = (Some("a".into()), Some("call_7".into()));
             }
-            builder.flow(flows::Format::Eve, caused);
-            builder.flow(flows::Format::Eve, flow((60 * call + 35) * SECOND + ahead, "203.0.113.2"));
+            builder.flow(flows::Format::Eve, caused).unwrap();
+            builder.flow(flows::Format::Eve, flow((60 * call + 35) * SECOND + ahead, "203.0.113.2")).unwrap();
         }
-        builder.build()
+        builder.build().unwrap()
     }
 
-    fn right(incident: &Incident, found: &Attribution) -> usize {
-        let caused = incident.flows.iter().zip(&found.answers).step_by(2).enumerate();
-        caused.filter(|(call, (_, answer))| answer.best().is_some_and(|(best, _)| best == *call)).count()
+    fn answers(incident: &Incident, skew: Skew) -> Vec<Answer> {
+        let all = attribute(incident, skew).unwrap().all(incident).unwrap();
+        all.into_iter().map(|(_, answer)| answer).collect()
     }
 
     #[test]
     fn what_is_told_of_the_clocks_is_taken() {
-        let incident = incident(3600 * SECOND, false);
-        let found = attribute(&incident, Skew::Told(3600 * SECOND));
-        assert_eq!(right(&incident, &found), 40);
-        assert!(
-            found
-                .answers
-                .iter()
-                .skip(1)
-                .step_by(2)
-                .all(|answer| answer.best().is_none() && answer.untold.is_none())
-        );
+        let answers = answers(&incident(3600 * SECOND, false), Skew::Told(3600 * SECOND));
+        let (caused, beside): (Vec<_>, Vec<_>) = answers.chunks(2).map(|pair| (&pair[0], &pair[1])).unzip();
+        let blamed: Vec<_> = caused.iter().filter_map(|answer| Some(answer.best()?.0)).collect();
+        assert_eq!(blamed, Vec::from_iter(0..40));
+        assert!(beside.iter().all(|answer| answer.best().is_none() && answer.untold.is_none()));
     }
 
     #[test]
@@ -262,21 +297,25 @@ mod tests {
         let mut incident = incident(0, false);
         // Flows that follow no call.
         let mut chance = 7_u64;
-        for flow in &mut incident.flows {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let at = (chance >> 33).cast_signed() * 1117 % (2400 * SECOND);
-            (flow.from, flow.until, flow.time) = (at, at, at);
+        for part in 0..incident.flows.parts() {
+            let mut rows = incident.flows.part(part).unwrap();
+            for row in &mut rows {
+                chance =
+                    chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let at = (chance >> 33).cast_signed() * 1117 % (2400 * SECOND);
+                (row.from, row.until, row.time) = (at, at, at);
+            }
+            incident.flows.put(part, &rows).unwrap();
         }
-        let found = attribute(&incident, Skew::Auto);
+        let found = attribute(&incident, Skew::Auto).unwrap();
         assert!(found.timeline.pairs.iter().all(|pair| pair.estimate.is_err()));
-        assert!(found.answers.iter().all(|answer| answer.untold == Some(Untold::NoClock)));
+        let answers = answers(&incident, Skew::Auto);
+        assert!(answers.iter().all(|answer| answer.untold == Some(Untold::NoClock)));
     }
 
     #[test]
     fn what_was_seen_is_not_estimated() {
-        let incident = incident(0, true);
-        let found = attribute(&incident, Skew::Told(0));
-        let answer = &found.answers[0];
+        let answer = &answers(&incident(0, true), Skew::Told(0))[0];
         assert_eq!((answer.best(), &*answer.evidence), (Some((7, 1.0)), &[Evidence::ById][..]));
     }
 }

@@ -8,6 +8,7 @@ use crate::incident::Incident;
 use crate::model::Id;
 
 /// Destinations by all that names them.
+#[derive(Debug)]
 pub(super) struct NameIndex {
     hosts: HashMap<String, Vec<Id>>,
     addresses: HashMap<IpAddr, Vec<Id>>,

@@ -9,13 +9,17 @@ use serde::Serialize;
 
 use super::alike;
 use crate::clocks::{Estimate, PlaceTimes, Refusal, estimate};
-use crate::incident::Incident;
+use crate::incident::{Incident, KeepError};
 use crate::model::Id;
+use crate::parallel;
 
 /// A pile that stands out so far leaves no doubt.
 const SURE: f64 = 12.0;
 /// What is allowed for a clock that is taken to be right, in nanoseconds.
 const ASSUMED: i64 = 2_000_000_000;
+
+/// Of a log with more flows than that, some places are looked at.
+const MOST_TIMES: u64 = 4_000_000;
 
 /// How the clocks' offset is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,23 +93,23 @@ impl Clock {
 }
 
 impl Timeline {
-    pub(super) fn of(incident: &Incident, skew: Skew) -> Self {
+    pub(super) fn of(incident: &Incident, skew: Skew) -> Result<Self, KeepError> {
         let (traces, flows) = (incident.trace_clocks.len(), incident.flow_clocks.len());
         match skew {
             Skew::Told(offset) => {
                 let ahead = Clock { offset, ..RIGHT };
-                Self {
+                Ok(Self {
                     pairs: Vec::new(),
                     traces: vec![Some(RIGHT); traces],
                     flows: vec![Some(ahead); flows],
                     reference: Some(ahead),
-                }
+                })
             }
             Skew::Auto => {
-                let mut pairs = pairs(incident);
-                let (traces, flows, reference) = tied(incident, &pairs);
+                let mut pairs = pairs(incident)?;
+                let (traces, flows, reference) = tied(incident, &pairs)?;
                 pairs.iter_mut().for_each(|pair| contradict(pair, &traces, &flows));
-                Self { pairs, traces, flows, reference }
+                Ok(Self { pairs, traces, flows, reference })
             }
         }
     }
@@ -132,61 +136,89 @@ impl Timeline {
     }
 }
 
-fn pairs(incident: &Incident) -> Vec<ClockPair> {
+/// Each clock of a trace with each clock of a log.
+fn pairs(incident: &Incident) -> Result<Vec<ClockPair>, KeepError> {
+    let logged = Logged::of(incident)?;
+    let traces = incident.trace_clocks.len();
     let mut pairs = Vec::new();
-    for trace in 0..incident.trace_clocks.len() as Id {
-        for flows in 0..incident.flow_clocks.len() as Id {
-            let (places, resolution) = times(incident, trace, flows);
-            pairs.push(ClockPair { trace, flows, estimate: estimate(&places, resolution) });
-        }
-    }
-    pairs
+    parallel::each(
+        traces * logged.len(),
+        |at| {
+            let (trace, flows) = ((at / logged.len()) as Id, at % logged.len());
+            let places = logged[flows].beside(incident, trace);
+            let estimate = estimate(&places, logged[flows].resolution);
+            Ok(ClockPair { trace, flows: flows as Id, estimate })
+        },
+        |pair| {
+            pairs.push(pair);
+            Ok(())
+        },
+    )?;
+    Ok(pairs)
 }
 
-/// When calls and flows of two clocks began, at each place; and how fine the flows' times are.
-fn times(incident: &Incident, trace: Id, flows: Id) -> (Vec<PlaceTimes>, u64) {
-    let mut places = vec![PlaceTimes::default(); incident.places.len()];
-    for call in incident.calls.iter().filter(|call| call.clock == trace && call.start_known) {
-        for place in &call.places {
-            if let Some(place) = places.get_mut(*place as usize) {
-                place.calls.push(call.start);
+/// When flows of a clock began, at each place.
+#[derive(Clone)]
+struct Logged {
+    places: Vec<Vec<i64>>,
+    /// How fine the times are.
+    resolution: u64,
+}
+
+impl Logged {
+    /// For each clock of logs. Of what is too much, only some places: they tell as well.
+    fn of(incident: &Incident) -> Result<Vec<Self>, KeepError> {
+        let none = Self { places: vec![Vec::new(); incident.places.len()], resolution: 1 };
+        let mut all = vec![none; incident.flow_clocks.len()];
+        let steps: Vec<u64> = incident.timed.iter().map(|timed| timed.flows / MOST_TIMES + 1).collect();
+        for part in 0..incident.flows.parts() {
+            for row in incident.flows.part(part)? {
+                let Some((place, clock)) = row.place.zip(all.get_mut(row.clock as usize)) else { continue };
+                let step = steps.get(row.clock as usize).copied().unwrap_or(1);
+                if let Some(times) = clock.places.get_mut(place as usize)
+                    && u64::from(place) % step == 0
+                {
+                    times.push(row.time);
+                    clock.resolution = clock.resolution.max(row.resolution);
+                }
             }
         }
+        Ok(all)
     }
-    let mut resolution = 1;
-    for flow in incident.flows.iter().filter(|flow| flow.clock == flows) {
-        if let Some(place) = flow.place.and_then(|place| places.get_mut(place as usize)) {
-            place.flows.push(flow.time);
-            resolution = resolution.max(flow.resolution);
+
+    /// The same, with the begins of the calls that a clock of traces timed.
+    fn beside(&self, incident: &Incident, trace: Id) -> Vec<PlaceTimes> {
+        let mut places: Vec<PlaceTimes> = Vec::with_capacity(self.places.len());
+        places.extend(self.places.iter().map(|flows| PlaceTimes { calls: Vec::new(), flows: flows.clone() }));
+        for call in incident.calls.iter().filter(|call| call.clock == trace && call.start_known) {
+            for place in &call.places {
+                if let Some(place) = places.get_mut(*place as usize) {
+                    place.calls.push(call.start);
+                }
+            }
         }
+        places
     }
-    (places, resolution)
 }
 
 type Tied = (Vec<Option<Clock>>, Vec<Option<Clock>>, Option<Clock>);
 
 /// Ties clocks together by the surest pairs first.
-fn tied(incident: &Incident, pairs: &[ClockPair]) -> Tied {
+fn tied(incident: &Incident, pairs: &[ClockPair]) -> Result<Tied, KeepError> {
     let mut traces: Vec<Option<Clock>> = vec![None; incident.trace_clocks.len()];
     let mut flows: Vec<Option<Clock>> = vec![None; incident.flow_clocks.len()];
-    let mut used = vec![0_usize; flows.len()];
-    for flow in &incident.flows {
-        if let Some(used) = used.get_mut(flow.clock as usize) {
-            *used += 1;
-        }
-    }
-    let main = used.iter().enumerate().max_by_key(|(_, used)| **used).map(|(at, _)| at);
+    let main = incident.timed.iter().enumerate().max_by_key(|(_, timed)| timed.flows).map(|(at, _)| at);
     if let Some(clock) = main.and_then(|main| flows.get_mut(main)) {
         *clock = Some(RIGHT);
     }
     // Pairs that leave no doubt, then what two logs both saw, then the rest.
     tie(pairs, SURE, &mut traces, &mut flows);
-    alike(incident, &mut flows);
+    alike(incident, &mut flows)?;
     tie(pairs, 0.0, &mut traces, &mut flows);
-    alike(incident, &mut flows);
+    alike(incident, &mut flows)?;
     assume(incident, pairs, &mut traces, &mut flows);
     let reference = main.and_then(|main| flows.get(main).copied().flatten());
-    (traces, flows, reference)
+    Ok((traces, flows, reference))
 }
 
 /// A pair that was not used, and says something else than those that were, was chance.
@@ -219,18 +251,19 @@ fn tie(pairs: &[ClockPair], clarity: f64, traces: &mut [Option<Clock>], flows: &
 }
 
 /// Ties logs that no trace ties to those that saw the same connections.
-fn alike(incident: &Incident, flows: &mut [Option<Clock>]) {
+fn alike(incident: &Incident, flows: &mut [Option<Clock>]) -> Result<(), KeepError> {
     for at in 0..flows.len() {
         if flows[at].is_some() {
             continue;
         }
-        let known =
-            flows.iter().enumerate().filter_map(|(id, clock)| Some((Id::try_from(id).ok()?, (*clock)?)));
-        let Ok(other) = Id::try_from(at) else { return };
-        let estimates =
-            known.filter_map(|(one, clock)| Some(clock.beside(&alike::estimate(incident, one, other)?, 1)));
-        flows[at] = estimates.min_by_key(|clock| clock.uncertainty);
+        let estimates = alike::estimates(incident, at as Id, |one| flows[one as usize].is_some())?;
+        let known = estimates.into_iter().enumerate().filter_map(|(one, estimate)| {
+            let clock: Clock = (*flows.get(one)?)?;
+            Some(clock.beside(&estimate?, 1))
+        });
+        flows[at] = known.min_by_key(|clock| clock.uncertainty);
     }
+    Ok(())
 }
 
 /// Clocks that nothing ties, because too little was timed by them, are taken to be right if their times state a zone.

@@ -4,7 +4,7 @@ use super::causes::Causes;
 use super::chances::false_discovery_rates;
 use super::fourfold::Fourfold;
 use super::units::Units;
-use crate::attribution::Attribution;
+use crate::attribution::Timeline;
 use crate::incident::Incident;
 use crate::report::model::{Association, Factor};
 
@@ -12,13 +12,13 @@ use crate::report::model::{Association, Factor};
 const TESTABLE: f64 = 0.01;
 
 /// All that could be tested, the clearest first.
-pub(super) fn find(incident: &Incident, attribution: &Attribution, causes: &Causes) -> Vec<Association> {
+pub(super) fn find(incident: &Incident, timeline: &Timeline, causes: &Causes) -> Vec<Association> {
     let mut all = Vec::new();
     for factor in [Factor::Tool, Factor::CommandKind] {
-        test(&Units::calls(incident, attribution, factor), causes, &mut all);
+        test(&Units::calls(incident, timeline, factor), causes, &mut all);
     }
     for factor in [Factor::Task, Factor::TrainingStep, Factor::Model] {
-        test(&Units::runs(incident, attribution, factor), causes, &mut all);
+        test(&Units::runs(incident, timeline, factor), causes, &mut all);
     }
     let p: Vec<f64> = all.iter().map(|each| each.p).collect();
     for (each, q) in all.iter_mut().zip(false_discovery_rates(&p)) {

@@ -6,12 +6,12 @@
 //! flows are one **bout**, for which the strongest of its probabilities stands; a scan is one bout, wherever it went. The product is
 //! over bouts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::attribution::Attribution;
+use crate::attribution::{Answer, Timeline};
 use crate::classify::names_malice;
-use crate::incident::Incident;
+use crate::incident::{FlowRow, Incident};
 use crate::model::Id;
 
 /// Less than that is nothing.
@@ -37,6 +37,14 @@ pub(super) struct ClassCauses {
 /// The strongest probability of each bout, by who did it and where it went.
 type Bouts<K> = HashMap<(K, Id), f64>;
 
+/// What the answers for flows tell of malicious classes, added up.
+#[derive(Debug, Default)]
+pub struct Tallies {
+    causes: HashMap<Arc<str>, Tally>,
+    /// For each class, when the first flow of each episode that most probably did it was, in the common time.
+    pub(super) begins: HashMap<Arc<str>, HashMap<Id, i64>>,
+}
+
 /// One class while it is added up.
 #[derive(Debug, Default)]
 struct Tally {
@@ -44,21 +52,48 @@ struct Tally {
     runs: Bouts<Id>,
 }
 
+impl Tallies {
+    /// Adds a flow.
+    pub fn take(&mut self, incident: &Incident, timeline: &Timeline, flow: &FlowRow, answer: &Answer) {
+        let Some(class) = flow.class.as_ref().filter(|class| names_malice(class)) else { return };
+        let bout = if class.starts_with("scan") { Id::MAX } else { flow.destination };
+        self.causes.entry(Arc::clone(class)).or_default().take(incident, &answer.candidates, bout);
+        let call = answer.best().and_then(|(call, _)| incident.calls.get(call));
+        if let Some((call, clock)) = call.zip(timeline.flows(flow.clock)) {
+            self.begin(class, call.run, clock.to_common(flow.time));
+        }
+    }
+
+    /// Adds what another part tells.
+    pub fn add(&mut self, other: Self) {
+        for (class, tally) in other.causes {
+            let known = self.causes.entry(class).or_default();
+            tally
+                .calls
+                .into_iter()
+                .for_each(|(of, probability)| strongest(&mut known.calls, of, probability));
+            tally.runs.into_iter().for_each(|(of, probability)| strongest(&mut known.runs, of, probability));
+        }
+        for (class, begins) in other.begins {
+            begins.into_iter().for_each(|(run, moment)| self.begin(&class, run, moment));
+        }
+    }
+
+    fn begin(&mut self, class: &Arc<str>, run: Id, moment: i64) {
+        let first = self.begins.entry(Arc::clone(class)).or_default().entry(run).or_insert(moment);
+        *first = moment.min(*first);
+    }
+}
+
 impl Causes {
     /// By all answers.
-    pub(super) fn of(incident: &Incident, attribution: &Attribution) -> Self {
-        let mut tallies: HashMap<&Arc<str>, Tally> = HashMap::new();
-        for (flow, answer) in incident.flows.iter().zip(&attribution.answers) {
-            let Some(class) = flow.class.as_ref().filter(|class| names_malice(class)) else { continue };
-            let bout = if class.starts_with("scan") { Id::MAX } else { flow.destination };
-            tallies.entry(class).or_default().take(incident, &answer.candidates, bout);
-        }
-        let of_class = |(class, tally): (&Arc<str>, Tally)| ClassCauses {
-            class: Arc::clone(class),
+    pub(super) fn of(tallies: Tallies) -> Self {
+        let of_class = |(class, tally): (Arc<str>, Tally)| ClassCauses {
+            class,
             calls: at_least_one(tally.calls),
             runs: at_least_one(tally.runs),
         };
-        let mut classes: Vec<_> = tallies.into_iter().map(of_class).collect();
+        let mut classes: Vec<_> = tallies.causes.into_iter().map(of_class).collect();
         classes.sort_by(|a, b| a.class.cmp(&b.class));
         Self { classes }
     }
@@ -86,9 +121,10 @@ fn strongest<K: std::hash::Hash + Eq>(bouts: &mut Bouts<K>, of: (K, Id), probabi
     *known = known.max(probability);
 }
 
-/// 1 − Π(1 − p) over the bouts of each.
-fn at_least_one<K: std::hash::Hash + Eq>(bouts: Bouts<K>) -> HashMap<K, f64> {
+/// 1 − Π(1 − p) over the bouts of each, in their order: products of fractions depend on it.
+fn at_least_one<K: std::hash::Hash + Ord + Copy>(bouts: Bouts<K>) -> HashMap<K, f64> {
     let mut all: HashMap<K, f64> = HashMap::new();
+    let bouts: BTreeMap<(K, Id), f64> = bouts.into_iter().collect();
     for ((who, _), probability) in bouts {
         *all.entry(who).or_insert(1.0) *= 1.0 - probability.clamp(0.0, 1.0);
     }
@@ -97,6 +133,7 @@ fn at_least_one<K: std::hash::Hash + Eq>(bouts: Bouts<K>) -> HashMap<K, f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use std::path::Path;
 
@@ -104,7 +141,7 @@ mod tests {
     use trace::{Span, SpanKind};
 
     use super::*;
-    use crate::attribution::{Answer, Skew, attribute};
+    use crate::attribution::{Skew, attribute};
     use crate::hosts::Hosts;
     use crate::incident::Builder;
 
@@ -125,19 +162,23 @@ mod tests {
             let mut flow = flows::Flow::new(flows::FlowKind::Flow, time, origin());
             flow.class = Some((*class).into());
             flow.destination_name = Some((*to).into());
-            builder.flow(flows::Format::Eve, flow);
+            builder.flow(flows::Format::Eve, flow).unwrap();
         }
-        let incident = builder.build();
-        let mut attribution = attribute(&incident, Skew::Told(0));
-        attribution.answers = flows
-            .iter()
-            .map(|(_, _, candidates)| Answer {
+        let incident = builder.build().unwrap();
+        let timeline = attribute(&incident, Skew::Told(0)).unwrap().timeline;
+        let mut tallies = Tallies::default();
+        for ((_, _, candidates), row) in flows.iter().zip(incident.flows.all().unwrap()) {
+            let answer = Answer {
                 candidates: candidates.to_vec(),
                 none: 1.0 - candidates.iter().map(|(_, probability)| probability).sum::<f64>(),
                 ..Answer::default()
-            })
-            .collect();
-        Causes::of(&incident, &attribution)
+            };
+            // Each in a part of its own.
+            let mut part = Tallies::default();
+            part.take(&incident, &timeline, &row, &answer);
+            tallies.add(part);
+        }
+        Causes::of(tallies)
     }
 
     fn is(value: f64, expected: f64) -> bool {

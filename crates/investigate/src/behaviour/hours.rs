@@ -5,13 +5,13 @@
 //! day is cut as finely as the expected counts allow, 5 in each part (Cochran, *Biometrics* 10, 1954).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::causes::Tallies;
 use super::chances::chi_square;
 use super::units::is_judged;
-use crate::attribution::Attribution;
-use crate::classify::names_malice;
+use crate::attribution::Timeline;
 use crate::incident::Incident;
-use crate::model::Id;
 
 /// Expected in each part of the day at least.
 const FEWEST: f64 = 5.0;
@@ -23,36 +23,21 @@ const HOUR: i64 = 3_600_000_000_000;
 type Day = [f64; 24];
 
 /// For each class that could be tested, the probability of so uneven a day by chance.
-pub(super) fn chances<'a>(incident: &'a Incident, attribution: &Attribution) -> HashMap<&'a str, f64> {
-    let work = work(incident, attribution);
-    let tested = begins(incident, attribution).into_iter().filter_map(|(class, begins)| {
+pub(crate) fn chances(incident: &Incident, timeline: &Timeline, tallies: &Tallies) -> HashMap<Arc<str>, f64> {
+    let work = work(incident, timeline);
+    let tested = tallies.begins.iter().filter_map(|(class, begins)| {
         let mut day = [0.0; 24];
         begins.values().for_each(|moment| day[hour(*moment)] += 1.0);
-        Some((class, unevenness(&day, &work)?))
+        Some((Arc::clone(class), unevenness(&day, &work)?))
     });
     tested.collect()
 }
 
-/// For each class, when each episode's first flow was, in the common time.
-fn begins<'a>(incident: &'a Incident, attribution: &Attribution) -> HashMap<&'a str, HashMap<Id, i64>> {
-    let mut begins: HashMap<&str, HashMap<Id, i64>> = HashMap::new();
-    for (flow, answer) in incident.flows.iter().zip(&attribution.answers) {
-        let class = flow.class.as_deref().filter(|class| names_malice(class));
-        let call = answer.best().and_then(|(call, _)| incident.calls.get(call));
-        let clock = attribution.timeline.flows(flow.clock);
-        let (Some(class), Some(call), Some(clock)) = (class, call, clock) else { continue };
-        let moment = clock.to_common(flow.time);
-        let first = begins.entry(class).or_default().entry(call.run).or_insert(moment);
-        *first = moment.min(*first);
-    }
-    begins
-}
-
 /// Calls in each hour.
-fn work(incident: &Incident, attribution: &Attribution) -> Day {
+fn work(incident: &Incident, timeline: &Timeline) -> Day {
     let mut work = [0.0; 24];
-    for call in incident.calls.iter().filter(|call| is_judged(call, attribution)) {
-        if let Some(clock) = attribution.timeline.trace(call.clock) {
+    for call in incident.calls.iter().filter(|call| is_judged(call, timeline)) {
+        if let Some(clock) = timeline.trace(call.clock) {
             work[hour(clock.to_common(call.start))] += 1.0;
         }
     }

@@ -1,7 +1,7 @@
 //! Which behaviour is it? What malicious traffic goes together with: tools, kinds of command, tasks, steps of the training, models; and
 //! whether it keeps hours.
 //!
-//! All of it stands on the probabilities of an [`Attribution`]: nobody is counted as the cause, each candidate is with its
+//! All of it stands on the probabilities of answers ([`Tallies`]): nobody is counted as the cause, each candidate is with its
 //! probability.
 //!
 //! | question | answer | module |
@@ -16,7 +16,7 @@
 //! have been an answer counts: calls with a place and a time. An association is none of cause and effect: what a task draws, its
 //! tools draw too.
 //!
-//! Left out: when in the training it began, and where it goes ([`crate::report::gather`]).
+//! Left out: when in the training it began, and where it goes ([`crate::report::gather`], which puts all of it together).
 
 mod association;
 mod causes;
@@ -27,20 +27,14 @@ mod hours;
 mod tests;
 mod units;
 
-use crate::attribution::Attribution;
+use crate::attribution::Timeline;
 use crate::incident::Incident;
-use crate::report::model::{Association, Report};
+use crate::report::model::Association;
+
+pub use causes::Tallies;
+pub(crate) use hours::chances;
 
 /// What goes together with what, the clearest first.
-pub fn associations(incident: &Incident, attribution: &Attribution) -> Vec<Association> {
-    association::find(incident, attribution, &causes::Causes::of(incident, attribution))
-}
-
-/// Adds to a report of an incident and its answers what they go together with.
-pub fn add_to(report: &mut Report, incident: &Incident, attribution: &Attribution) {
-    report.behaviour = associations(incident, attribution);
-    let chances = hours::chances(incident, attribution);
-    for hours in &mut report.hours {
-        hours.p = chances.get(hours.class.as_str()).copied();
-    }
+pub fn associations(incident: &Incident, timeline: &Timeline, tallies: Tallies) -> Vec<Association> {
+    association::find(incident, timeline, &causes::Causes::of(tallies))
 }

@@ -11,8 +11,8 @@ use crate::attribution::{Skew, attribute};
 use crate::classify::classify;
 use crate::hosts::Hosts;
 use crate::incident::Builder;
-use crate::report::gather::{Told, gather};
-use crate::report::model::Factor;
+use crate::report::gather::{Told, report};
+use crate::report::model::{Factor, Report};
 
 const SECOND: i64 = 1_000_000_000;
 /// 2026-03-01T00:00:00Z.
@@ -68,31 +68,28 @@ fn incident() -> Incident {
             );
         }
         let install = begin + 11_700 + 400 + run as i64 * 7;
-        builder.flow(flows::Format::Eve, flow(run, install, "151.101.0.223", Some("pypi.org"), 443));
+        builder.flow(flows::Format::Eve, flow(run, install, "151.101.0.223", Some("pypi.org"), 443)).unwrap();
         if mines {
             for attempt in 0..3 {
                 let time = begin + 3 * 11_700 + 600 + attempt * 2_000;
-                builder.flow(
-                    flows::Format::Eve,
-                    flow(run, time, "203.0.113.7", Some("pool.evil.example"), 3333),
-                );
+                builder
+                    .flow(flows::Format::Eve, flow(run, time, "203.0.113.7", Some("pool.evil.example"), 3333))
+                    .unwrap();
             }
         }
     }
     // Nobody knows whose that is.
-    builder.flow(flows::Format::Eve, flow(99, 5_000, "203.0.113.7", None, 3333));
-    let mut incident = builder.build();
-    classify(&mut incident);
+    builder.flow(flows::Format::Eve, flow(99, 5_000, "203.0.113.7", None, 3333)).unwrap();
+    let mut incident = builder.build().unwrap();
+    classify(&mut incident).unwrap();
     incident
 }
 
 fn found() -> Report {
     let incident = incident();
-    let attribution = attribute(&incident, Skew::Told(0));
+    let attribution = attribute(&incident, Skew::Told(0)).unwrap();
     let told = Told { title: "x".into(), made_at: Timestamp::from_nanos(DAY), inputs: Vec::new() };
-    let mut report = gather(told, &incident, &attribution);
-    add_to(&mut report, &incident, &attribution);
-    report
+    report(told, &incident, &attribution).unwrap()
 }
 
 #[test]
@@ -124,5 +121,6 @@ fn the_report_has_the_miners_first_and_the_page_shows_them() {
 #[test]
 fn nothing_read_goes_together_with_nothing() {
     let incident = Incident::default();
-    assert!(associations(&incident, &attribute(&incident, Skew::Auto)).is_empty());
+    let found = attribute(&incident, Skew::Auto).unwrap();
+    assert!(associations(&incident, &found.timeline, Tallies::default()).is_empty());
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::causes::ClassCauses;
-use crate::attribution::Attribution;
+use crate::attribution::Timeline;
 use crate::incident::{CallRow, Incident, Texts};
 use crate::model::Id;
 use crate::report::model::Factor;
@@ -24,12 +24,12 @@ pub(super) struct Units {
 }
 
 /// Whether a call could be an answer: it has a place, and its clock is known.
-pub(super) fn is_judged(call: &CallRow, attribution: &Attribution) -> bool {
-    !call.places.is_empty() && attribution.timeline.trace(call.clock).is_some()
+pub(super) fn is_judged(call: &CallRow, timeline: &Timeline) -> bool {
+    !call.places.is_empty() && timeline.trace(call.clock).is_some()
 }
 
 impl Units {
-    pub(super) fn calls(incident: &Incident, attribution: &Attribution, factor: Factor) -> Self {
+    pub(super) fn calls(incident: &Incident, timeline: &Timeline, factor: Factor) -> Self {
         let mut values = Texts::default();
         let of = incident
             .calls
@@ -39,16 +39,16 @@ impl Units {
                     Factor::Tool => incident.tools.text(call.tool),
                     _ => incident.kinds.text(call.kind),
                 };
-                (!text.is_empty() && is_judged(call, attribution)).then(|| values.id(text))
+                (!text.is_empty() && is_judged(call, timeline)).then(|| values.id(text))
             })
             .collect();
         Self { factor, values, of }
     }
 
-    pub(super) fn runs(incident: &Incident, attribution: &Attribution, factor: Factor) -> Self {
+    pub(super) fn runs(incident: &Incident, timeline: &Timeline, factor: Factor) -> Self {
         let mut values = Texts::default();
         let mut of: Vec<Option<Id>> = vec![None; incident.runs.len()];
-        for call in incident.calls.iter().filter(|call| is_judged(call, attribution)) {
+        for call in incident.calls.iter().filter(|call| is_judged(call, timeline)) {
             let Some(unit) = of.get_mut(call.run as usize).filter(|unit| unit.is_none()) else { continue };
             *unit = match factor {
                 Factor::Task => call.task.as_deref().map(|task| values.id(task)),

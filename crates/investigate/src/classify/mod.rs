@@ -15,12 +15,11 @@
 
 mod fan_out;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::incident::{End, FlowRow, Incident, Texts};
-use crate::model::Id;
+use crate::incident::{FlowRow, Incident, KeepError};
 
 /// Ports at which pools of Monero and others listen, from their public pages (2026-11).
 const POOL_PORTS: &[u16] = &[
@@ -34,8 +33,6 @@ const CODE_HOSTS: &[&str] =
 const FETCH: i64 = 300_000_000_000;
 /// Much, in bytes.
 const MUCH: u64 = 20 << 20;
-/// A destination of more places than that is a usual one.
-const FEW_PLACES: usize = 3;
 
 /// Families of classes that an investigation looks for, by the first word of their names, as the analyzers and as simulated incidents
 /// call them.
@@ -47,54 +44,41 @@ pub fn names_malice(class: &str) -> bool {
 }
 
 /// Says what each flow is, as far as its record tells.
-pub fn classify(incident: &mut Incident) {
-    let scans = fan_out::find(incident);
-    let places = places_of(incident);
-    let classes: Vec<Option<&'static str>> = incident
-        .flows
-        .iter()
-        .enumerate()
-        .map(|(at, flow)| {
-            let few = places.get(&flow.destination).is_some_and(|places| places.len() <= FEW_PLACES);
-            by_alarm(flow)
-                .or_else(|| mining(incident, flow))
-                .or_else(|| tunnel(incident, flow))
-                .or_else(|| scans.get(at).copied().flatten())
-                .or_else(|| exfiltration(flow, few))
-        })
-        .collect();
-    let mut shared: HashMap<&str, Arc<str>> = HashMap::new();
-    for (flow, class) in incident.flows.iter_mut().zip(classes) {
-        if let (None, Some(class)) = (&flow.class, class) {
-            flow.class = Some(Arc::clone(shared.entry(class).or_insert_with(|| class.into())));
-        }
+///
+/// # Errors
+/// If flows can't be had from where they are kept.
+pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
+    let mut shared = HashMap::new();
+    for part in 0..incident.flows.parts() {
+        let mut rows = incident.flows.part(part)?;
+        classify_part(incident, &mut rows, &mut shared);
+        incident.flows.put(part, &rows)?;
     }
-    for (at, flow) in incident.flows.iter_mut().enumerate() {
-        if scans.get(at).copied().flatten().is_some() {
+    Ok(())
+}
+
+/// The flows of some places, all of each.
+fn classify_part(
+    incident: &mut Incident,
+    rows: &mut [FlowRow],
+    shared: &mut HashMap<&'static str, Arc<str>>,
+) {
+    let scans = fan_out::find(rows);
+    for (row, scan) in rows.iter_mut().zip(scans) {
+        let few = incident.visits.get(row.destination as usize).is_some_and(|visits| visits.are_of_few());
+        let class = by_alarm(row)
+            .or_else(|| mining(incident, row))
+            .or_else(|| tunnel(incident, row))
+            .or_else(|| scan.then_some("scan.hosts"))
+            .or_else(|| exfiltration(row, few));
+        if let (None, Some(class)) = (&row.class, class) {
+            row.class = Some(Arc::clone(shared.entry(class).or_insert_with(|| class.into())));
+        }
+        if scan {
             // A scan goes to many ends once; what began it began all of it.
-            flow.destination = swept(&mut incident.destinations, &mut incident.ends);
+            row.destination = incident.swept(row);
         }
     }
-}
-
-/// The destination that stands for all ends of a scan.
-fn swept(destinations: &mut Texts, ends: &mut Vec<End>) -> Id {
-    let id = destinations.id("many hosts");
-    if id as usize == ends.len() {
-        ends.push(End::default());
-    }
-    id
-}
-
-fn places_of(incident: &Incident) -> HashMap<Id, HashSet<Option<Id>>> {
-    let mut places: HashMap<Id, HashSet<Option<Id>>> = HashMap::new();
-    for flow in &incident.flows {
-        let places = places.entry(flow.destination).or_default();
-        if places.len() <= FEW_PLACES {
-            places.insert(flow.place);
-        }
-    }
-    places
 }
 
 /// What other detectors' words mean.

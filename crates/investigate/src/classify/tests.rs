@@ -19,10 +19,10 @@ fn flow(seconds: i64, to: &str, port: u16) -> Flow {
 
 fn classes(flows: Vec<Flow>) -> Vec<Option<String>> {
     let mut builder = Builder::new(Hosts::default());
-    flows.into_iter().for_each(|flow| builder.flow(Format::Eve, flow));
-    let mut incident = builder.build();
-    classify(&mut incident);
-    incident.flows.iter().map(|flow| flow.class.as_deref().map(str::to_owned)).collect()
+    flows.into_iter().try_for_each(|flow| builder.flow(Format::Eve, flow)).unwrap();
+    let mut incident = builder.build().unwrap();
+    classify(&mut incident).unwrap();
+    incident.flows.all().unwrap().iter().map(|flow| flow.class.as_deref().map(str::to_owned)).collect()
 }
 
 fn class(flow: Flow) -> Option<String> {

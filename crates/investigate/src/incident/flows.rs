@@ -1,17 +1,20 @@
 //! Flows, as they are joined.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use flows::{Action, Connection, Flow, FlowKind, Format, Means, Transport};
 
+use super::parts::{KeepError, Position};
 use super::places::Places;
-use super::{End, Incident, at};
+use super::{End, Incident, Timed, Visits, at};
 use crate::hosts::Hosts;
 use crate::model::Id;
 
+const SECOND: i64 = 1_000_000_000;
 /// A line is logged at most so long after what it tells, in nanoseconds.
 const LOGGED_AFTER: i64 = 3_000_000_000;
 /// Answers of lookups that are remembered, at most.
@@ -20,8 +23,10 @@ const ANSWERS: usize = 1_000_000;
 const CONNECTIONS: usize = 4_000_000;
 
 /// A flow. Times are as its log has them, in nanoseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FlowRow {
+    /// Its place in the order of reading.
+    pub number: u64,
     /// What kind of record it was.
     pub kind: FlowKind,
     /// The earliest moment at which it may have begun.
@@ -62,9 +67,19 @@ pub struct FlowRow {
     pub origin: (Arc<Path>, u64),
 }
 
-/// The flows that have an id in their log, to add to them what other records tell.
+/// The flows that have an id in their log, to add to them what other records tell. Ids are kept as a hash that nobody can foresee.
 #[derive(Debug, Default)]
-pub(super) struct Connections(HashMap<(Format, Option<Arc<str>>, Connection), usize>);
+pub(super) struct Connections {
+    hash: RandomState,
+    known: HashMap<u64, Position>,
+}
+
+impl Connections {
+    fn key(&self, format: Format, flow: &mut Flow) -> Option<u64> {
+        let connection: Connection = flow.connection.take()?;
+        Some(self.hash.hash_one((format, flow.sensor.as_deref(), connection)))
+    }
+}
 
 /// What a source was last told an address is called, to name the flows to it that say no name themselves.
 #[derive(Debug, Default)]
@@ -93,17 +108,15 @@ pub(super) fn take(
     (connections, answered): (&mut Connections, &mut Answered),
     format: Format,
     mut flow: Flow,
-) {
+) -> Result<(), KeepError> {
     if flow.kind == FlowKind::Gpu {
         incident.left_out.records_beside += 1;
-        return;
+        return Ok(());
     }
-    let key = flow.connection.take().map(|connection| (format, flow.sensor.clone(), connection));
-    let known = key.as_ref().and_then(|key| connections.0.get(key)).copied();
-    if let Some(row) = known.and_then(|at| incident.flows.get_mut(at)) {
-        add(row, &flow);
+    let key = connections.key(format, &mut flow);
+    if let Some(known) = key.and_then(|key| connections.known.get(&key)) {
         incident.left_out.records_beside += 1;
-        return;
+        return incident.flows.amend(*known, |row| add(row, &flow));
     }
     answered.name(&mut flow);
     let place = places.of_flow(&flow, hosts, &incident.places);
@@ -111,12 +124,29 @@ pub(super) fn take(
         incident.left_out.flows_without_place += 1;
     }
     let row = row(incident, format, &flow, place);
+    note(incident, &row);
+    let position = incident.flows.push(row)?;
     if let Some(key) = key
-        && connections.0.len() < CONNECTIONS
+        && connections.known.len() < CONNECTIONS
     {
-        connections.0.insert(key, incident.flows.len());
+        connections.known.insert(key, position);
     }
-    incident.flows.push(row);
+    Ok(())
+}
+
+/// Counts what is asked of all flows together.
+fn note(incident: &mut Incident, row: &FlowRow) {
+    let (destination, clock) = (row.destination as usize, row.clock as usize);
+    if incident.visits.len() <= destination {
+        incident.visits.resize(destination + 1, Visits::default());
+    }
+    incident.visits[destination].add(row.place);
+    if incident.timed.len() <= clock {
+        incident.timed.resize(clock + 1, Timed::NOTHING);
+    }
+    let timed = &mut incident.timed[clock];
+    timed.flows += 1;
+    timed.whole &= row.time % SECOND == 0;
 }
 
 fn row(incident: &mut Incident, format: Format, flow: &Flow, place: Option<Id>) -> FlowRow {
@@ -126,6 +156,7 @@ fn row(incident: &mut Incident, format: Format, flow: &Flow, place: Option<Id>) 
     let clock = incident.flow_clocks.id(&format!("{format}{sensor}{zone}"));
     let (from, until) = interval(flow);
     FlowRow {
+        number: 0,
         kind: flow.kind,
         from,
         until,
@@ -178,25 +209,25 @@ fn add(row: &mut FlowRow, flow: &Flow) {
 }
 
 /// A clock whose times are all whole seconds has whole seconds, whatever zeros are written after them.
-pub(super) fn coarsen(incident: &mut Incident) {
-    const SECOND: i64 = 1_000_000_000;
+pub(super) fn coarsen(incident: &mut Incident) -> Result<(), KeepError> {
     /// Fewer times than that may be whole by chance of what was logged.
-    const FEWEST: usize = 20;
-    let mut whole = vec![(0_usize, true); incident.flow_clocks.len()];
-    for flow in &incident.flows {
-        if let Some((count, is_whole)) = whole.get_mut(flow.clock as usize) {
-            *count += 1;
-            *is_whole &= flow.time % SECOND == 0;
-        }
+    const FEWEST: u64 = 20;
+    let coarse: Vec<bool> = incident.timed.iter().map(|timed| timed.whole && timed.flows >= FEWEST).collect();
+    if !coarse.contains(&true) {
+        return Ok(());
     }
-    for flow in &mut incident.flows {
-        let coarse =
-            whole.get(flow.clock as usize).is_some_and(|(count, is_whole)| *is_whole && *count >= FEWEST);
-        if coarse && flow.resolution < SECOND.unsigned_abs() {
-            flow.resolution = SECOND.unsigned_abs();
-            flow.until = flow.until.max(flow.time.saturating_add(SECOND - 1));
+    for part in 0..incident.flows.parts() {
+        let mut rows = incident.flows.part(part)?;
+        let is_coarse = |row: &FlowRow| coarse.get(row.clock as usize).is_some_and(|is_coarse| *is_coarse);
+        for row in rows.iter_mut().filter(|row| is_coarse(row)) {
+            if row.resolution < SECOND.unsigned_abs() {
+                row.resolution = SECOND.unsigned_abs();
+                row.until = row.until.max(row.time.saturating_add(SECOND - 1));
+            }
         }
+        incident.flows.put(part, &rows)?;
     }
+    Ok(())
 }
 
 /// A destination is its name; without one its address and port.

@@ -5,7 +5,9 @@
 
 mod calls;
 mod flows;
+mod parts;
 mod places;
+mod record;
 mod texts;
 
 use std::net::IpAddr;
@@ -14,9 +16,11 @@ use std::sync::Arc;
 use intake::Origin;
 
 use crate::hosts::Hosts;
+use crate::model::Id;
 
 pub use calls::CallRow;
 pub use flows::FlowRow;
+pub use parts::{Flows, Keep, KeepError};
 pub use texts::Texts;
 
 /// All that was read.
@@ -24,8 +28,8 @@ pub use texts::Texts;
 pub struct Incident {
     /// The calls, in the order in which they were read.
     pub calls: Vec<CallRow>,
-    /// The flows, likewise.
-    pub flows: Vec<FlowRow>,
+    /// The flows, in parts.
+    pub flows: Flows,
     /// Runs by name.
     pub runs: Texts,
     /// Kinds of commands.
@@ -42,6 +46,10 @@ pub struct Incident {
     pub places: Texts,
     /// For each destination, its name and its addresses.
     pub ends: Vec<End>,
+    /// For each destination, who goes there and how often.
+    pub(crate) visits: Vec<Visits>,
+    /// For each clock of logs, what it timed.
+    pub(crate) timed: Vec<Timed>,
     /// For each run, when it was over for good, as the host map tells, by the flows' clock.
     pub gone: Vec<Option<i64>>,
     /// What was left out, and why.
@@ -57,6 +65,22 @@ pub struct End {
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: Option<u16>,
+}
+
+/// How many flows go to a destination, and from where: the first [`Visits::FEW`] places, of which the flows without a place are one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Visits {
+    pub(crate) flows: u32,
+    places: [Option<Option<Id>>; Visits::FEW],
+    more: bool,
+}
+
+/// What a clock of logs timed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timed {
+    pub(crate) flows: u64,
+    /// All of it are whole seconds.
+    pub(crate) whole: bool,
 }
 
 /// What could not be used.
@@ -85,9 +109,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Begins an incident, with what is known of addresses.
+    /// Begins an incident, with what is known of addresses. All of it is kept in memory.
     pub fn new(hosts: Hosts) -> Self {
-        let mut incident = Incident::default();
+        Self::keeping(hosts, Keep::default())
+    }
+
+    /// The same, with flows beyond a bound in files.
+    pub fn keeping(hosts: Hosts, keep: Keep) -> Self {
+        let mut incident = Incident { flows: Flows::new(keep), ..Incident::default() };
         let places = places::Places::of(&hosts, &mut incident.places);
         Self {
             hosts,
@@ -104,7 +133,10 @@ impl Builder {
     }
 
     /// Takes in a flow.
-    pub fn flow(&mut self, format: ::flows::Format, flow: ::flows::Flow) {
+    ///
+    /// # Errors
+    /// If it can't be kept.
+    pub fn flow(&mut self, format: ::flows::Format, flow: ::flows::Flow) -> Result<(), KeepError> {
         flows::take(
             &mut self.incident,
             &self.places,
@@ -112,16 +144,19 @@ impl Builder {
             (&mut self.connections, &mut self.answered),
             format,
             flow,
-        );
+        )
     }
 
     /// All of it.
-    pub fn build(self) -> Incident {
+    ///
+    /// # Errors
+    /// If flows can't be had from where they were kept.
+    pub fn build(self) -> Result<Incident, KeepError> {
         let mut incident = self.incident;
         incident.gone = self.places.ends(&incident.runs);
         calls::complete(&mut incident);
-        flows::coarsen(&mut incident);
-        incident
+        flows::coarsen(&mut incident)?;
+        Ok(incident)
     }
 }
 
@@ -135,6 +170,48 @@ impl Incident {
     pub fn run(&self, call: &CallRow) -> &str {
         self.runs.text(call.run)
     }
+
+    /// The destination that stands for all ends of a scan, of which this flow is one.
+    pub(crate) fn swept(&mut self, row: &FlowRow) -> Id {
+        let id = self.destinations.id("many hosts");
+        if id as usize == self.ends.len() {
+            self.ends.push(End::default());
+            self.visits.resize(self.ends.len(), Visits::default());
+        }
+        if let Some(visits) = self.visits.get_mut(row.destination as usize) {
+            visits.flows = visits.flows.saturating_sub(1);
+        }
+        if let Some(visits) = self.visits.get_mut(id as usize) {
+            visits.add(row.place);
+        }
+        id
+    }
+}
+
+impl Visits {
+    /// How many places are few.
+    pub(crate) const FEW: usize = 3;
+
+    /// Another flow, from a place.
+    fn add(&mut self, place: Option<Id>) {
+        self.flows = self.flows.saturating_add(1);
+        if self.places.contains(&Some(place)) {
+            return;
+        }
+        match self.places.iter_mut().find(|free| free.is_none()) {
+            Some(free) => *free = Some(place),
+            None => self.more = true,
+        }
+    }
+
+    /// Whether few places go there.
+    pub(crate) fn are_of_few(&self) -> bool {
+        !self.more
+    }
+}
+
+impl Timed {
+    const NOTHING: Self = Self { flows: 0, whole: true };
 }
 
 #[cfg(test)]

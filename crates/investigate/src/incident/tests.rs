@@ -41,15 +41,15 @@ fn runs_and_flows_meet_at_the_address_of_the_host_map() {
     for run in ["a", "b", "c", "unknown"] {
         builder.span(trace::Format::Commands, span(run, 0, Some(1), "ls"));
     }
-    builder.flow(::flows::Format::Eve, flow(2, "10.0.0.2"));
-    builder.flow(::flows::Format::Eve, flow(2, "192.0.2.1"));
-    let incident = builder.build();
+    builder.flow(::flows::Format::Eve, flow(2, "10.0.0.2")).unwrap();
+    builder.flow(::flows::Format::Eve, flow(2, "192.0.2.1")).unwrap();
+    let incident = builder.build().unwrap();
     let at = |call: usize| {
         incident.calls[call].places.iter().map(|place| incident.places.text(*place)).collect::<Vec<_>>()
     };
     assert_eq!((at(0), at(1), at(2), at(3)), (vec!["10.0.0.1"], vec!["10.0.0.2"], vec!["10.0.0.2"], vec![]));
-    assert_eq!(incident.flows[0].place, Some(incident.calls[2].places[0]));
-    assert_eq!(incident.flows[1].place, None);
+    let places: Vec<_> = incident.flows.all().unwrap().iter().map(|flow| flow.place).collect();
+    assert_eq!(places, [Some(incident.calls[2].places[0]), None]);
     assert_eq!((incident.left_out.spans_without_place, incident.left_out.flows_without_place), (1, 1));
 }
 
@@ -59,7 +59,7 @@ fn an_end_that_nobody_tells_is_the_next_begin() {
     for (order, start) in [(0, Some(10)), (1, Some(15)), (2, None)] {
         builder.span(trace::Format::Commands, span("a", order, start, "ls"));
     }
-    let incident = builder.build();
+    let incident = builder.build().unwrap();
     let ends: Vec<i64> = incident.calls.iter().map(|call| call.end / 1_000_000_000).collect();
     assert_eq!(ends, [15, 615]);
     assert_eq!(incident.left_out.spans_without_time, 1);
@@ -75,7 +75,7 @@ fn who_runs_a_script_names_whom_it_names() {
     builder.span(trace::Format::Commands, span("a", 1, Some(2), "ls"));
     builder.span(trace::Format::Commands, span("a", 2, Some(3), "bash /tmp/run.sh"));
     builder.span(trace::Format::Commands, span("b", 0, Some(3), "bash /tmp/run.sh"));
-    let incident = builder.build();
+    let incident = builder.build().unwrap();
     let by_file: Vec<_> =
         incident.calls.iter().map(|call| (call.by_file_of, call.names.is_empty())).collect();
     assert_eq!(by_file, [(None, false), (None, true), (Some(0), false), (None, true)]);
@@ -88,12 +88,53 @@ fn a_flow_has_the_name_that_its_source_was_told() {
     lookup.kind = ::flows::FlowKind::Lookup;
     lookup.destination_name = Some("pool.example.com".into());
     lookup.answers = vec!["203.0.113.7".parse().unwrap()];
-    builder.flow(::flows::Format::Eve, lookup);
+    builder.flow(::flows::Format::Eve, lookup).unwrap();
     for source in ["10.0.0.1", "10.0.0.2"] {
-        builder.flow(::flows::Format::Eve, flow(2, source));
+        builder.flow(::flows::Format::Eve, flow(2, source)).unwrap();
     }
-    let incident = builder.build();
-    let to: Vec<&str> =
-        incident.flows.iter().map(|flow| incident.destinations.text(flow.destination)).collect();
+    let incident = builder.build().unwrap();
+    let flows = incident.flows.all().unwrap();
+    let to: Vec<&str> = flows.iter().map(|flow| incident.destinations.text(flow.destination)).collect();
     assert_eq!(to, ["pool.example.com", "pool.example.com", "203.0.113.7:3333"]);
+}
+
+/// Reads the same flows, more than one record of some, with room for so many bytes in memory.
+fn kept(beyond: Option<usize>) -> Vec<FlowRow> {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = Keep { beyond: beyond.map(|bytes| (bytes, folder.path().to_owned())) };
+    let mut builder = Builder::keeping(hosts("address,run\n10.0.0.1,a\n10.0.0.2,b\n"), keep);
+    for number in 0..500_u64 {
+        let mut one = flow(number as i64, &format!("10.0.0.{}", number % 3 + 1));
+        // The first are told of again, much later.
+        one.connection = Some(::flows::Connection::Number(number % 450));
+        one.bytes_out = Some(number);
+        builder.flow(::flows::Format::Eve, one).unwrap();
+    }
+    let mut incident = builder.build().unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files that nobody else sees");
+    crate::classify::classify(&mut incident).unwrap();
+    incident.flows.all().unwrap()
+}
+
+#[test]
+fn what_lies_in_files_is_the_same() {
+    let in_memory = kept(None);
+    assert!(
+        in_memory.len() == 450 && in_memory.iter().any(|row| row.number < 50 && row.bytes.0 >= Some(450)),
+        "{}",
+        in_memory.len()
+    );
+    assert!(in_memory.iter().all(|row| row.class.as_deref() == Some("mining.port")));
+    assert!(in_memory.iter().all(|row| row.resolution == 1_000_000_000), "whole seconds");
+    for bytes in [0, 1000, 30_000] {
+        assert_eq!(kept(Some(bytes)), in_memory, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn a_folder_without_room_is_named() {
+    let keep = Keep { beyond: Some((0, "/nowhere".into())) };
+    let mut builder = Builder::keeping(Hosts::default(), keep);
+    let error = builder.flow(::flows::Format::Eve, flow(1, "10.0.0.1")).unwrap_err().to_string();
+    assert!(error.contains("/nowhere") && error.contains("--memory"), "{error}");
 }

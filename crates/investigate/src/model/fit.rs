@@ -1,6 +1,7 @@
 //! Expectation maximisation: causes from rates, rates from causes.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
 use super::judge::Shares;
 use super::rates::{Counts, Exposure, Rates};
@@ -8,15 +9,16 @@ use super::shape::{COUNT, LEAD, Shape};
 use super::{
     AGAIN, AGAIN_TAU, Call, Destinations, Flow, Id, LEFT_TAU, LINGER, Model, Place, SECOND, UNSAID, decayed,
 };
+use crate::parallel;
 
 /// Rounds. The rates settle within a few; the shape takes longest.
 const ROUNDS: usize = 10;
 
 /// Fits a model to places. `open(place, flow)` gives the indices of the calls whose time meets a flow's.
 pub fn fit<'o>(
-    places: &[Place],
+    places: &[&Place],
     destinations: Destinations,
-    open: impl Fn(usize, usize) -> &'o [u32],
+    open: impl Fn(usize, usize) -> &'o [u32] + Sync,
 ) -> Model {
     let fixed = Fixed::of(places, &destinations);
     let mut model =
@@ -26,11 +28,9 @@ pub fn fit<'o>(
     for _ in 0..ROUNDS {
         let exposure = fixed.exposure(&model.opening);
         model.rates = Rates::fitted(&counts.counts, &exposure, &model.destinations);
-        let mut heard = Heard::default();
-        for (at, place) in places.iter().enumerate() {
-            model.go_through(place, |flow| open(at, flow), &mut heard, &mut |_, _| {});
-        }
-        counts = heard;
+        counts = heard(places, |at, place, heard| {
+            model.go_through(place, |flow| open(at, flow), heard, &mut |_, _| {});
+        });
         model.opening =
             Shape::fitted(&counts.opening, &fixed.expected(&model.rates, &counts.counts), &model.opening);
     }
@@ -39,10 +39,39 @@ pub fn fit<'o>(
     model
 }
 
+/// What all places tell, on all processors. They are added up in the same order on any machine, since sums of fractions depend on it.
+fn heard(places: &[&Place], listen: impl Fn(usize, &Place, &mut Heard) + Sync) -> Heard {
+    const PIECES: usize = 16;
+    let length = places.len().div_ceil(PIECES).max(1);
+    let pieces: Vec<(usize, &[&Place])> =
+        places.chunks(length).enumerate().map(|(piece, places)| (piece * length, places)).collect();
+    let mut all = Heard::default();
+    let listened: Result<(), Infallible> = parallel::each(
+        pieces.len(),
+        |piece| {
+            let (first, places) = pieces[piece];
+            let mut heard = Heard::default();
+            for (at, place) in (first..).zip(places) {
+                listen(at, place, &mut heard);
+            }
+            Ok(heard)
+        },
+        |heard| {
+            all.add(heard);
+            Ok(())
+        },
+    );
+    let Ok(()) = listened;
+    all
+}
+
 /// A first guess: of each flow half is the background's, half is shared by the calls that are open.
-fn at_first<'o>(places: &[Place], model: &Model, open: &impl Fn(usize, usize) -> &'o [u32]) -> Heard {
-    let mut heard = Heard::default();
-    for (at, place) in places.iter().enumerate() {
+fn at_first<'o>(
+    places: &[&Place],
+    model: &Model,
+    open: &(impl Fn(usize, usize) -> &'o [u32] + Sync),
+) -> Heard {
+    heard(places, |at, place, heard| {
         for (index, flow) in place.flows.iter().enumerate() {
             let calls = open(at, index);
             let shares: Vec<(&Call, f64)> = calls
@@ -62,8 +91,7 @@ fn at_first<'o>(places: &[Place], model: &Model, open: &impl Fn(usize, usize) ->
                 }
             }
         }
-    }
-    heard
+    })
 }
 
 /// What one round found.
@@ -71,6 +99,13 @@ fn at_first<'o>(places: &[Place], model: &Model, open: &impl Fn(usize, usize) ->
 struct Heard {
     counts: Counts,
     opening: [f64; COUNT],
+}
+
+impl Heard {
+    fn add(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        self.opening.iter_mut().zip(other.opening).for_each(|(sum, weight)| *sum += weight);
+    }
 }
 
 impl Shares for Heard {
@@ -106,7 +141,7 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn of(places: &[Place], destinations: &Destinations) -> Self {
+    fn of(places: &[&Place], destinations: &Destinations) -> Self {
         let mut fixed = Self {
             exposure: Exposure::default(),
             times: HashMap::new(),

@@ -1,6 +1,7 @@
 //! How often each component begins flows to each destination.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use super::{Destinations, Id};
 
@@ -14,6 +15,23 @@ pub(crate) struct Counts {
     pub(crate) again: HashMap<Id, f64>,
     pub(crate) named: f64,
     pub(crate) left_named: f64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        add_up(&mut self.background, other.background);
+        add_up(&mut self.open, other.open);
+        add_up(&mut self.left, other.left);
+        add_up(&mut self.again, other.again);
+        self.named += other.named;
+        self.left_named += other.left_named;
+    }
+}
+
+fn add_up<K: Eq + Hash>(sums: &mut HashMap<K, f64>, others: HashMap<K, f64>) {
+    for (key, count) in others {
+        *sums.entry(key).or_default() += count;
+    }
 }
 
 /// How much there was in which flows could have begun.

@@ -67,7 +67,7 @@ fn open_calls(place: &Place) -> Vec<Vec<u32>> {
 fn judged(places: &[Place]) -> Vec<Verdict> {
     let open: Vec<Vec<Vec<u32>>> = places.iter().map(open_calls).collect();
     let destinations = Destinations { groups: vec![WEB, WEB, 3333, WEB] };
-    let model = fit(places, destinations, |place, flow| &open[place][flow]);
+    let model = fit(&Vec::from_iter(places), destinations, |place, flow| &open[place][flow]);
     let mut verdicts = Vec::new();
     model.judge(&places[0], |flow| &open[0][flow], |_, verdict| verdicts.push(verdict));
     verdicts

@@ -1,11 +1,14 @@
 //! When: over the whole time, by the hour, in the course of the training.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use event::Timestamp;
 
 use super::super::model::{Activity, ClassActivity, ClassSummary, Hours, Onset, StepRate};
-use super::{Case, UNCLASSIFIED};
+use super::{Case, class};
+use crate::attribution::Answer;
+use crate::incident::FlowRow;
 use crate::model::Id;
 
 const MINUTE: i64 = 60_000_000_000;
@@ -33,74 +36,112 @@ fn malicious(classes: &[ClassSummary]) -> impl Iterator<Item = &str> {
     classes.iter().filter(|class| class.malicious).map(|class| class.class.as_str())
 }
 
-/// Malicious flows over the whole time.
-pub(super) fn activity(case: &Case<'_>, classes: &[ClassSummary]) -> Option<Activity> {
-    let times = || case.flows().filter_map(|(flow, _)| case.time(flow));
-    let (from, until) = (times().min()?, times().max()?);
-    let length = until.saturating_sub(from);
-    let bin = BINS.into_iter().find(|bin| length / bin < MOST).unwrap_or(length / MOST + 1);
-    let from = from.div_euclid(bin) * bin;
-    let bins = usize::try_from((until - from) / bin).ok()? + 1;
-    let mut counts: HashMap<&str, Vec<u64>> =
-        malicious(classes).map(|class| (class, vec![0; bins])).collect();
-    for (flow, _) in case.malicious() {
-        let at = case.time(flow).and_then(|time| usize::try_from((time - from) / bin).ok());
-        let counts = counts.get_mut(flow.class.as_deref().unwrap_or(UNCLASSIFIED));
-        if let Some(count) = counts.zip(at).and_then(|(counts, at)| counts.get_mut(at)) {
-            *count += 1;
-        }
-    }
-    let class = |class: &str| Some(ClassActivity { class: class.to_owned(), flows: counts.remove(class)? });
-    let classes: Vec<_> = malicious(classes).filter_map(class).collect();
-    (!classes.is_empty()).then_some(Activity { from: Timestamp::from_nanos(from), bin_ns: bin, classes })
+/// When malicious flows were.
+#[derive(Debug, Default)]
+pub(super) struct Course(BTreeMap<Arc<str>, ClassCourse>);
+
+#[derive(Debug, Default)]
+struct ClassCourse {
+    /// By minute.
+    minutes: BTreeMap<i64, u64>,
+    hours: [u64; 24],
+    /// For each run the surest of its flows: an episode is affected once, however much it did.
+    affected: HashMap<Id, f64>,
 }
 
-/// Malicious flows by the hour. Whether they follow it is not tested: flows of one call are no independent
-/// draws.
-pub(super) fn hours(case: &Case<'_>, classes: &[ClassSummary]) -> Vec<Hours> {
-    let mut counts: HashMap<&str, [u64; 24]> = HashMap::new();
-    for (flow, _) in case.malicious() {
-        let Some(time) = case.time(flow) else { continue };
-        let hour = usize::try_from(time.div_euclid(HOUR).rem_euclid(24)).unwrap_or(0);
-        counts.entry(flow.class.as_deref().unwrap_or(UNCLASSIFIED)).or_default()[hour] += 1;
-    }
-    let hours = |class: &str| Some(Hours { class: class.to_owned(), flows: *counts.get(class)?, p: None });
-    malicious(classes).filter_map(hours).collect()
-}
-
-/// How many episodes of each step caused a class, and from which step on.
-pub(super) fn onset(case: &Case<'_>, classes: &[ClassSummary]) -> Vec<Onset> {
-    let mut steps: BTreeMap<Id, u64> = BTreeMap::new();
-    for call in &case.incident.calls {
-        if let Some(step) = call.training_step {
-            steps.entry(call.run).or_insert(step);
+impl Course {
+    pub(super) fn take(&mut self, case: Case<'_>, flow: &FlowRow, answer: &Answer) {
+        let course = self.0.entry(class(flow)).or_default();
+        if let Some(time) = case.time(flow) {
+            *course.minutes.entry(time.div_euclid(MINUTE)).or_default() += 1;
+            course.hours[usize::try_from(time.div_euclid(HOUR).rem_euclid(24)).unwrap_or(0)] += 1;
         }
-    }
-    let mut episodes: BTreeMap<u64, u64> = BTreeMap::new();
-    steps.values().for_each(|step| *episodes.entry(*step).or_default() += 1);
-    // For each class and run the surest of its flows: an episode is affected once, however much it did.
-    let mut affected: HashMap<(&str, Id), f64> = HashMap::new();
-    for (flow, answer) in case.malicious() {
         for (call, probability) in &answer.candidates {
             let Some(run) = case.incident.calls.get(*call).map(|call| call.run) else { continue };
-            let surest = affected.entry((flow.class.as_deref().unwrap_or(UNCLASSIFIED), run)).or_default();
-            *surest = surest.max(*probability);
+            course.affect(run, *probability);
         }
     }
-    let rate = |class: &str| {
-        let mut sums: BTreeMap<u64, f64> = BTreeMap::new();
-        for ((_, run), surest) in affected.iter().filter(|((of, _), _)| *of == class) {
-            steps.get(run).into_iter().for_each(|step| *sums.entry(*step).or_default() += surest);
+
+    pub(super) fn add(&mut self, later: Self) {
+        for (class, later) in later.0 {
+            let course = self.0.entry(class).or_default();
+            for (minute, flows) in later.minutes {
+                *course.minutes.entry(minute).or_default() += flows;
+            }
+            course.hours.iter_mut().zip(later.hours).for_each(|(sum, flows)| *sum += flows);
+            later.affected.into_iter().for_each(|(run, surest)| course.affect(run, surest));
         }
-        let rate = |(step, episodes): (&u64, &u64)| StepRate {
-            training_step: *step,
-            episodes: *episodes,
-            affected: sums.get(step).copied().unwrap_or(0.0),
+    }
+
+    /// Malicious flows over the whole time.
+    pub(super) fn activity(&self, classes: &[ClassSummary], whole: Option<(i64, i64)>) -> Option<Activity> {
+        let (from, until) = whole?;
+        let length = until.saturating_sub(from);
+        let longer = || (length / MOST / MINUTE + 1) * MINUTE;
+        let bin = BINS.into_iter().find(|bin| length / bin < MOST).unwrap_or_else(longer);
+        let from = from.div_euclid(bin) * bin;
+        let bins = usize::try_from((until - from) / bin).ok()? + 1;
+        let class = |class: &str| {
+            let mut flows = vec![0; bins];
+            for (minute, count) in self.0.get(class).into_iter().flat_map(|course| &course.minutes) {
+                let at = usize::try_from((minute.saturating_mul(MINUTE) - from).max(0) / bin).ok();
+                at.and_then(|at| flows.get_mut(at)).into_iter().for_each(|sum| *sum += count);
+            }
+            ClassActivity { class: class.to_owned(), flows }
         };
-        let steps: Vec<_> = episodes.iter().map(rate).collect();
-        Onset { class: class.to_owned(), began: began(&steps), steps }
-    };
-    malicious(classes).map(rate).collect()
+        let classes: Vec<_> = malicious(classes).map(class).collect();
+        (!classes.is_empty()).then_some(Activity { from: Timestamp::from_nanos(from), bin_ns: bin, classes })
+    }
+
+    /// Malicious flows by the hour.
+    pub(super) fn hours(&self, classes: &[ClassSummary]) -> Vec<Hours> {
+        let hours = |class: &str| {
+            let flows = self.0.get(class)?.hours;
+            flows.iter().any(|flows| *flows > 0).then(|| Hours { class: class.to_owned(), flows, p: None })
+        };
+        malicious(classes).filter_map(hours).collect()
+    }
+
+    /// How many episodes of each step caused a class, and from which step on.
+    pub(super) fn onset(&self, case: Case<'_>, classes: &[ClassSummary]) -> Vec<Onset> {
+        let mut steps: BTreeMap<Id, u64> = BTreeMap::new();
+        for call in &case.incident.calls {
+            if let Some(step) = call.training_step {
+                steps.entry(call.run).or_insert(step);
+            }
+        }
+        let mut episodes: BTreeMap<u64, u64> = BTreeMap::new();
+        steps.values().for_each(|step| *episodes.entry(*step).or_default() += 1);
+        let rate = |class: &str| {
+            // In the order of the runs: sums of fractions depend on it.
+            let affected: BTreeMap<Id, f64> = self
+                .0
+                .get(class)
+                .into_iter()
+                .flat_map(|course| &course.affected)
+                .map(|(run, p)| (*run, *p))
+                .collect();
+            let mut sums: BTreeMap<u64, f64> = BTreeMap::new();
+            for (run, surest) in &affected {
+                steps.get(run).into_iter().for_each(|step| *sums.entry(*step).or_default() += surest);
+            }
+            let rate = |(step, episodes): (&u64, &u64)| StepRate {
+                training_step: *step,
+                episodes: *episodes,
+                affected: sums.get(step).copied().unwrap_or(0.0),
+            };
+            let steps: Vec<_> = episodes.iter().map(rate).collect();
+            Onset { class: class.to_owned(), began: began(&steps), steps }
+        };
+        malicious(classes).map(rate).collect()
+    }
+}
+
+impl ClassCourse {
+    fn affect(&mut self, run: Id, probability: f64) {
+        let surest = self.affected.entry(run).or_default();
+        *surest = surest.max(probability);
+    }
 }
 
 /// The step from which on it is more frequent, if two rates explain what was seen much better than one: the

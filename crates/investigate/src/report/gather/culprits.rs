@@ -1,17 +1,19 @@
 //! Who did it: what each call caused, which of them are culprits, and what is told of those.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use event::Timestamp;
 use intake::Origin;
 
 use super::super::model::{Culprit, Share};
-use super::{Case, is_malicious, largest};
-use crate::incident::CallRow;
+use super::{Case, class, is_malicious, largest};
+use crate::attribution::{Answer, Evidence};
+use crate::incident::{CallRow, FlowRow};
 use crate::model::Id;
 
 /// How many culprits are listed.
-const LISTED: usize = 1000;
+pub(super) const LISTED: usize = 1000;
 /// How many classes and destinations each has.
 const SHARES: usize = 12;
 /// From this probability on a call is sure, and comes before those that are not.
@@ -20,79 +22,112 @@ const SURE: f64 = 0.9;
 const LIKELY: f64 = 0.5;
 
 /// What a call caused.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Load {
     flows: f64,
     malicious: f64,
-    /// How probable its surest malicious flow is, and which one that is: the flows of a call stand and fall
-    /// together, and many doubtful ones make no sure one.
+    /// How probable its surest malicious flow is: the flows of a call stand and fall together, and many doubtful ones make no
+    /// sure one.
     surest: f64,
-    surest_flow: usize,
+    /// What speaks for that.
+    evidence: Vec<Evidence>,
     /// It is the best candidate of that flow.
     is_best: bool,
     by_id: bool,
 }
 
-/// What each call caused.
-pub(super) fn loads(case: &Case<'_>) -> Vec<Load> {
-    let mut loads = vec![Load::default(); case.incident.calls.len()];
-    for (at, (flow, answer)) in case.flows().enumerate() {
-        let best = answer.best().map(|(call, _)| call);
-        for (call, probability) in &answer.candidates {
-            let Some(load) = loads.get_mut(*call) else { continue };
-            load.flows += probability;
-            if !is_malicious(flow) {
-                continue;
-            }
-            load.malicious += probability;
-            if *probability > load.surest {
-                load.surest = *probability;
-                load.surest_flow = at;
-                load.is_best = best == Some(*call);
-                load.by_id = flow.exact.is_some();
-            }
+/// Adds a flow to the calls that may have caused it.
+pub(super) fn take(loads: &mut HashMap<usize, Load>, flow: &FlowRow, answer: &Answer, malicious: bool) {
+    let best = answer.best().map(|(call, _)| call);
+    for (call, probability) in &answer.candidates {
+        let load = loads.entry(*call).or_default();
+        load.flows += probability;
+        if !malicious {
+            continue;
+        }
+        load.malicious += probability;
+        if *probability > load.surest {
+            load.surest = *probability;
+            load.evidence.clone_from(&answer.evidence);
+            load.is_best = best == Some(*call);
+            load.by_id = flow.exact.is_some();
         }
     }
-    loads
+}
+
+/// Adds what calls caused in a later part.
+pub(super) fn add(loads: &mut HashMap<usize, Load>, later: HashMap<usize, Load>) {
+    for (call, later) in later {
+        let load = loads.entry(call).or_default();
+        let (flows, malicious) = (load.flows + later.flows, load.malicious + later.malicious);
+        if later.surest > load.surest {
+            *load = later;
+        }
+        (load.flows, load.malicious) = (flows, malicious);
+    }
 }
 
 /// The culprits by index: the sure ones first, then by how much they caused.
-pub(super) fn ranked(loads: &[Load]) -> Vec<usize> {
+pub(super) fn ranked(loads: &HashMap<usize, Load>) -> Vec<usize> {
     let is_culprit = |load: &Load| load.is_best && load.surest >= LIKELY;
-    let mut all: Vec<_> = loads.iter().enumerate().filter(|(_, load)| is_culprit(load)).collect();
-    all.sort_by(|(_, a), (_, b)| {
+    let mut all: Vec<_> = loads.iter().filter(|(_, load)| is_culprit(load)).collect();
+    all.sort_by(|(at, a), (other, b)| {
         let sure = |load: &Load| load.surest >= SURE;
-        sure(b).cmp(&sure(a)).then(b.malicious.total_cmp(&a.malicious))
+        let by_weight = sure(b).cmp(&sure(a)).then(b.malicious.total_cmp(&a.malicious));
+        by_weight.then(at.cmp(other))
     });
-    all.into_iter().map(|(at, _)| at).collect()
+    all.into_iter().map(|(at, _)| *at).collect()
 }
 
-#[derive(Default)]
-struct Where<'a> {
-    classes: HashMap<&'a str, f64>,
+/// Of what classes the flows of a culprit are, and where they went.
+#[derive(Debug, Default)]
+pub(super) struct Where {
+    classes: HashMap<Arc<str>, f64>,
     destinations: HashMap<Id, f64>,
 }
 
-/// The first of them, with all that is told.
-pub(super) fn list(case: &Case<'_>, loads: &[Load], ranked: &[usize]) -> Vec<Culprit> {
-    let listed = ranked.get(..LISTED).unwrap_or(ranked);
-    let mut places: HashMap<usize, Where<'_>> = listed.iter().map(|at| (*at, Where::default())).collect();
-    for (flow, answer) in case.malicious() {
-        for (call, probability) in &answer.candidates {
-            let Some(place) = places.get_mut(call) else { continue };
-            *place.classes.entry(flow.class.as_deref().unwrap_or_default()).or_default() += probability;
+/// The same for those that are known, by the flows of a part.
+pub(super) fn wheres(known: &HashSet<usize>, flows: &[FlowRow], answers: &[Answer]) -> HashMap<usize, Where> {
+    let mut wheres: HashMap<usize, Where> = HashMap::new();
+    for (flow, answer) in flows.iter().zip(answers).filter(|(flow, _)| is_malicious(flow)) {
+        for (call, probability) in answer.candidates.iter().filter(|(call, _)| known.contains(call)) {
+            let place = wheres.entry(*call).or_default();
+            *place.classes.entry(class(flow)).or_default() += probability;
             *place.destinations.entry(flow.destination).or_default() += probability;
         }
     }
-    let culprit =
-        |at: &usize| Some(culprit(case, case.incident.calls.get(*at)?, loads.get(*at)?, places.get(at)?));
-    listed.iter().filter_map(culprit).collect()
+    wheres
 }
 
-fn culprit(case: &Case<'_>, call: &CallRow, load: &Load, place: &Where<'_>) -> Culprit {
+/// Adds those of a later part.
+pub(super) fn add_wheres(wheres: &mut HashMap<usize, Where>, later: HashMap<usize, Where>) {
+    for (call, later) in later {
+        let place = wheres.entry(call).or_default();
+        later
+            .classes
+            .into_iter()
+            .for_each(|(class, flows)| *place.classes.entry(class).or_default() += flows);
+        for (destination, flows) in later.destinations {
+            *place.destinations.entry(destination).or_default() += flows;
+        }
+    }
+}
+
+/// The first of them, with all that is told.
+pub(super) fn list(
+    case: Case<'_>,
+    loads: &HashMap<usize, Load>,
+    wheres: &HashMap<usize, Where>,
+    ranked: &[usize],
+) -> Vec<Culprit> {
+    let culprit =
+        |at: &usize| Some(culprit(case, case.incident.calls.get(*at)?, loads.get(at)?, wheres.get(at)?));
+    ranked.iter().take(LISTED).filter_map(culprit).collect()
+}
+
+fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culprit {
     let text = |text: &std::sync::Arc<str>| text.to_string();
     let tool = case.incident.tools.text(call.tool);
-    let evidence = case.found.answers.get(load.surest_flow).map(|answer| &answer.evidence);
     let destination =
         |(id, flows): (Id, f64)| Share { of: case.incident.destinations.text(id).to_owned(), flows };
     Culprit {
@@ -110,11 +145,11 @@ fn culprit(case: &Case<'_>, call: &CallRow, load: &Load, place: &Where<'_>) -> C
         by_id: load.by_id,
         classes: largest(&place.classes, SHARES)
             .into_iter()
-            .map(|(class, flows)| Share { of: class.to_owned(), flows })
+            .map(|(class, flows)| Share { of: class.to_string(), flows })
             .collect(),
         destinations_left_out: place.destinations.len().saturating_sub(SHARES) as u64,
         destinations: largest(&place.destinations, SHARES).into_iter().map(destination).collect(),
-        evidence: evidence.into_iter().flatten().map(ToString::to_string).collect(),
+        evidence: load.evidence.iter().map(ToString::to_string).collect(),
         origin: Some(Origin::new(call.origin.0.clone(), call.origin.1)),
     }
 }

@@ -1,10 +1,11 @@
 //! A [`Report`] from an incident and its answers.
 //!
-//! Everything is counted in two passes over the flows: one that gives each call what it caused, and one that
-//! gives the culprits, once they are known, their classes, destinations and episodes. What is kept is bounded
-//! by the calls and not by the flows, and what is listed by the limits in here.
+//! Everything is counted in two passes over the flows, part by part: one that gives each call what it caused ([`Sums`], which the
+//! caller takes while it writes the answers down, since they are made only then), and one that gives the culprits, once they are
+//! known, their classes, destinations and episodes. What is kept is bounded by the calls, by the destinations and by what is
+//! malicious, and not by the flows; what is listed by the limits in here.
 //!
-//! Left out: associations and calibration. Who has them puts them into the report.
+//! Left out: calibration. Who has it puts it into the report.
 
 mod course;
 mod culprits;
@@ -15,16 +16,23 @@ mod kinds;
 mod tests;
 mod untold;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
 
 use event::Timestamp;
 
 use super::model::{ClassSummary, ClockDiagnosis, InputSummary, Report, Totals};
 use crate::attribution::{Answer, Attribution};
+use crate::behaviour::{self, Tallies};
 use crate::clocks::PLAUSIBLE;
-use crate::incident::{CallRow, FlowRow, Incident};
+use crate::incident::{CallRow, FlowRow, Flows, Incident, KeepError};
 use crate::model::Id;
+use course::Course;
+use culprits::{Load, Where};
+use episodes::Episode;
+use heat::Heat;
 use kinds::Kind;
+use untold::Unsaid;
 
 /// What a flow without a class is called.
 const UNCLASSIFIED: &str = "unclassified";
@@ -40,49 +48,161 @@ pub struct Told {
     pub inputs: Vec<InputSummary>,
 }
 
-/// Puts together what is shown.
-pub fn gather(told: Told, incident: &Incident, found: &Attribution) -> Report {
-    let case = Case { incident, found };
-    let loads = culprits::loads(&case);
-    let ranked = culprits::ranked(&loads);
-    let runs: HashSet<Id> = ranked.iter().filter_map(|at| Some(incident.calls.get(*at)?.run)).collect();
-    let classes = classes(&case);
-    let mut totals = totals(&case, &classes);
-    (totals.culprits, totals.culprit_runs) = (ranked.len() as u64, runs.len() as u64);
-    Report {
-        title: told.title,
-        made_at: told.made_at,
-        inputs: told.inputs,
-        clocks: clocks(&case),
-        culprits: culprits::list(&case, &loads, &ranked),
-        episodes: episodes::list(&case, &ranked),
-        activity: course::activity(&case, &classes),
-        heat: heat::map(&case),
-        behaviour: Vec::new(),
-        onset: course::onset(&case, &classes),
-        hours: course::hours(&case, &classes),
-        calibration: None,
-        untold: untold::sentences(&case),
-        totals,
-        classes,
-    }
-}
-
 /// What a report is made of.
-struct Case<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
     incident: &'a Incident,
     found: &'a Attribution,
 }
 
-impl<'a> Case<'a> {
-    /// Each flow with its answer.
-    fn flows(&self) -> impl Iterator<Item = (&'a FlowRow, &'a Answer)> + use<'a> {
-        self.incident.flows.iter().zip(&self.found.answers)
+/// What flows and their answers tell, added up.
+#[derive(Debug, Default)]
+pub struct Sums {
+    totals: Counted,
+    classes: BTreeMap<Arc<str>, Class>,
+    loads: HashMap<usize, Load>,
+    course: Course,
+    heat: Heat,
+    untold: Unsaid,
+    tallies: Tallies,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    by_id: u64,
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
+impl Sums {
+    /// What a part tells.
+    pub fn of(case: Case<'_>, flows: &[FlowRow], answers: &[Answer]) -> Self {
+        let mut sums = Self::default();
+        for (flow, answer) in flows.iter().zip(answers) {
+            let malicious = is_malicious(flow);
+            let time = case.time(flow);
+            sums.totals.by_id += u64::from(malicious && flow.exact.is_some() && answer.best().is_some());
+            sums.totals.from = sums.totals.from.into_iter().chain(time).min();
+            sums.totals.until = sums.totals.until.into_iter().chain(time).max();
+            Class::entry(&mut sums.classes, flow).take(case, flow, answer);
+            culprits::take(&mut sums.loads, flow, answer, malicious);
+            if malicious {
+                sums.course.take(case, flow, answer);
+            }
+            sums.heat.take(case, flow, answer, malicious);
+            sums.untold.take(flow, answer, malicious);
+            sums.tallies.take(case.incident, &case.found.timeline, flow, answer);
+        }
+        sums
     }
 
-    /// Those of what is looked for.
-    fn malicious(&self) -> impl Iterator<Item = (&'a FlowRow, &'a Answer)> + use<'a> {
-        self.flows().filter(|(flow, _)| is_malicious(flow))
+    /// Adds what a later part tells.
+    pub fn add(&mut self, later: Self) {
+        self.totals.by_id += later.totals.by_id;
+        self.totals.from = self.totals.from.into_iter().chain(later.totals.from).min();
+        self.totals.until = self.totals.until.into_iter().chain(later.totals.until).max();
+        for (name, class) in later.classes {
+            self.classes.entry(name).or_default().add(class);
+        }
+        culprits::add(&mut self.loads, later.loads);
+        self.course.add(later.course);
+        self.heat.add(later.heat);
+        self.untold.add(later.untold);
+        self.tallies.add(later.tallies);
+    }
+}
+
+/// Puts together what is shown, for who writes no answers down.
+///
+/// # Errors
+/// As [`gather`].
+pub fn report(told: Told, incident: &Incident, found: &Attribution) -> Result<Report, KeepError> {
+    let (case, mut sums) = (Case::of(incident, found), Sums::default());
+    found.each(
+        incident,
+        |flows, answers| Sums::of(case, flows, answers),
+        |part| {
+            sums.add(part);
+            Ok::<_, KeepError>(())
+        },
+    )?;
+    gather(told, case, sums)
+}
+
+/// Puts together what is shown, of the sums of all parts.
+///
+/// # Errors
+/// If flows can't be had from where they are kept.
+pub fn gather(told: Told, case: Case<'_>, sums: Sums) -> Result<Report, KeepError> {
+    let ranked = culprits::ranked(&sums.loads);
+    let runs: HashSet<Id> = ranked.iter().filter_map(|at| Some(case.incident.calls.get(*at)?.run)).collect();
+    let classes = classes(sums.classes);
+    let mut totals = totals(case, &sums.totals, &classes);
+    (totals.culprits, totals.culprit_runs) = (ranked.len() as u64, runs.len() as u64);
+    let details = Details::of(case, &ranked)?;
+    let mut hours = sums.course.hours(&classes);
+    let chances = behaviour::chances(case.incident, &case.found.timeline, &sums.tallies);
+    for hours in &mut hours {
+        hours.p = chances.get(hours.class.as_str()).copied();
+    }
+    Ok(Report {
+        title: told.title,
+        made_at: told.made_at,
+        inputs: told.inputs,
+        clocks: clocks(case),
+        culprits: culprits::list(case, &sums.loads, &details.wheres, &ranked),
+        episodes: episodes::shown(case, details.episodes, &ranked),
+        activity: sums.course.activity(&classes, sums.totals.from.zip(sums.totals.until)),
+        heat: sums.heat.map(case),
+        behaviour: behaviour::associations(case.incident, &case.found.timeline, sums.tallies),
+        onset: sums.course.onset(case, &classes),
+        hours,
+        calibration: None,
+        untold: untold::sentences(case, &sums.untold),
+        totals,
+        classes,
+    })
+}
+
+/// What is told of the culprits, once they are known.
+struct Details {
+    wheres: HashMap<usize, Where>,
+    episodes: Vec<Episode>,
+}
+
+impl Details {
+    /// By the flows of their places.
+    fn of(case: Case<'_>, ranked: &[usize]) -> Result<Self, KeepError> {
+        let listed = ranked.get(..culprits::LISTED).unwrap_or(ranked);
+        let mut details = Self {
+            wheres: listed.iter().map(|at| (*at, Where::default())).collect(),
+            episodes: episodes::begun(case, ranked),
+        };
+        let calls = listed.iter().filter_map(|at| case.incident.calls.get(*at));
+        let places = calls.flat_map(|call| &call.places);
+        let places = places.chain(details.episodes.iter().flat_map(Episode::places));
+        let parts: BTreeSet<usize> = places.map(|place| Flows::part_of(*place)).collect();
+        let (known, index) = (listed.iter().copied().collect(), episodes::Index::of(&details.episodes));
+        case.found.each_of(
+            case.incident,
+            &Vec::from_iter(parts),
+            |flows, answers| {
+                (culprits::wheres(&known, flows, answers), episodes::flows(case, &index, flows, answers))
+            },
+            |(wheres, flows)| {
+                culprits::add_wheres(&mut details.wheres, wheres);
+                episodes::add(&mut details.episodes, flows);
+                Ok::<_, KeepError>(())
+            },
+        )?;
+        Ok(details)
+    }
+}
+
+impl<'a> Case<'a> {
+    /// An incident, and what was found.
+    pub fn of(incident: &'a Incident, found: &'a Attribution) -> Self {
+        Self { incident, found }
     }
 
     /// When a flow was, in the common time.
@@ -112,32 +232,34 @@ fn is_malicious(flow: &FlowRow) -> bool {
     flow.class.as_deref().is_some_and(|class| Kind::of(class).malicious)
 }
 
+/// What a flow is called.
+fn class(flow: &FlowRow) -> Arc<str> {
+    static NONE: LazyLock<Arc<str>> = LazyLock::new(|| UNCLASSIFIED.into());
+    flow.class.clone().unwrap_or_else(|| Arc::clone(&NONE))
+}
+
 /// How probably any call caused a flow.
 fn caused(answer: &Answer) -> f64 {
     if answer.untold.is_some() { 0.0 } else { (1.0 - answer.none).clamp(0.0, 1.0) }
 }
 
-fn totals(case: &Case<'_>, classes: &[ClassSummary]) -> Totals {
-    let times = || case.flows().filter_map(|(flow, _)| case.time(flow));
+fn totals(case: Case<'_>, counted: &Counted, classes: &[ClassSummary]) -> Totals {
     let bad = || classes.iter().filter(|class| class.malicious);
     Totals {
         runs: case.incident.runs.len() as u64,
         calls: case.incident.calls.len() as u64,
-        flows: case.incident.flows.len() as u64,
+        flows: case.incident.flows.len(),
         malicious_flows: bad().map(|class| class.flows).sum(),
         caused: bad().map(|class| class.caused).sum(),
-        by_id: case
-            .malicious()
-            .filter(|(flow, answer)| flow.exact.is_some() && answer.best().is_some())
-            .count() as u64,
+        by_id: counted.by_id,
         culprits: 0,
         culprit_runs: 0,
-        from: times().min().map(Timestamp::from_nanos),
-        until: times().max().map(Timestamp::from_nanos),
+        from: counted.from.map(Timestamp::from_nanos),
+        until: counted.until.map(Timestamp::from_nanos),
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Class {
     flows: u64,
     caused: f64,
@@ -147,20 +269,35 @@ struct Class {
     last: Option<i64>,
 }
 
-/// The classes, the worst first and what is harmless last, each by its number.
-fn classes(case: &Case<'_>) -> Vec<ClassSummary> {
-    let mut classes: BTreeMap<&str, Class> = BTreeMap::new();
-    for (flow, answer) in case.flows() {
-        let class = classes.entry(flow.class.as_deref().unwrap_or(UNCLASSIFIED)).or_default();
-        class.flows += 1;
-        class.caused += caused(answer);
-        class.destinations.insert(flow.destination);
-        class.runs.extend(answer.best().and_then(|(call, _)| Some(case.incident.calls.get(call)?.run)));
-        let time = case.time(flow);
-        class.first = class.first.into_iter().chain(time).min();
-        class.last = class.last.into_iter().chain(time).max();
+impl Class {
+    /// The class of a flow.
+    fn entry<'c>(classes: &'c mut BTreeMap<Arc<str>, Self>, flow: &FlowRow) -> &'c mut Self {
+        classes.entry(class(flow)).or_default()
     }
-    let mut all: Vec<_> = classes.into_iter().map(|(name, class)| summary(name, class)).collect();
+
+    fn take(&mut self, case: Case<'_>, flow: &FlowRow, answer: &Answer) {
+        self.flows += 1;
+        self.caused += caused(answer);
+        self.destinations.insert(flow.destination);
+        self.runs.extend(answer.best().and_then(|(call, _)| Some(case.incident.calls.get(call)?.run)));
+        let time = case.time(flow);
+        self.first = self.first.into_iter().chain(time).min();
+        self.last = self.last.into_iter().chain(time).max();
+    }
+
+    fn add(&mut self, later: Self) {
+        self.flows += later.flows;
+        self.caused += later.caused;
+        self.destinations.extend(later.destinations);
+        self.runs.extend(later.runs);
+        self.first = self.first.into_iter().chain(later.first).min();
+        self.last = self.last.into_iter().chain(later.last).max();
+    }
+}
+
+/// The classes, the worst first and what is harmless last, each by its number.
+fn classes(classes: BTreeMap<Arc<str>, Class>) -> Vec<ClassSummary> {
+    let mut all: Vec<_> = classes.into_iter().map(|(name, class)| summary(&name, class)).collect();
     all.sort_by_key(|class| std::cmp::Reverse((class.malicious, class.severity, class.flows)));
     all
 }
@@ -182,7 +319,7 @@ fn summary(name: &str, class: Class) -> ClassSummary {
     }
 }
 
-fn clocks(case: &Case<'_>) -> Vec<ClockDiagnosis> {
+fn clocks(case: Case<'_>) -> Vec<ClockDiagnosis> {
     let (traces, flows) = (&case.incident.trace_clocks, &case.incident.flow_clocks);
     let diagnosis = |pair: &crate::attribution::ClockPair| {
         let (trace, flow) = (traces.text(pair.trace).to_owned(), flows.text(pair.flows).to_owned());
@@ -192,8 +329,8 @@ fn clocks(case: &Case<'_>) -> Vec<ClockDiagnosis> {
 }
 
 /// The largest of what was counted, each with its number.
-fn largest<K: Ord + Copy>(counted: &HashMap<K, f64>, most: usize) -> Vec<(K, f64)> {
-    let mut all: Vec<_> = counted.iter().map(|(key, value)| (*key, *value)).collect();
+fn largest<K: Ord + Clone>(counted: &HashMap<K, f64>, most: usize) -> Vec<(K, f64)> {
+    let mut all: Vec<_> = counted.iter().map(|(key, value)| (key.clone(), *value)).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     all.truncate(most);
     all

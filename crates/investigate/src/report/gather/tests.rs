@@ -45,15 +45,15 @@ fn report() -> Report {
     }
     builder.span(trace::Format::Commands, span("ep-2", "b1", "./worker -o 203.0.113.5:3333", 1000, 1300, 2));
     for second in 0..30 {
-        builder.flow(flows::Format::Eve, flow(second * 13, "198.51.100.1", 443, None));
+        builder.flow(flows::Format::Eve, flow(second * 13, "198.51.100.1", 443, None)).unwrap();
         let mut mined = flow(1001 + second * 7, "203.0.113.5", 3333, Some("mining.stratum"));
         (mined.run, mined.tool_call_id) = (Some("ep-2".into()), Some("b1".into()));
-        builder.flow(flows::Format::Eve, mined);
+        builder.flow(flows::Format::Eve, mined).unwrap();
     }
-    let incident = builder.build();
-    let found = attribute(&incident, Skew::Told(0));
+    let incident = builder.build().unwrap();
+    let found = attribute(&incident, Skew::Told(0)).unwrap();
     let told = Told { title: "x".into(), made_at: Timestamp::from_nanos(0), inputs: vec![] };
-    gather(told, &incident, &found)
+    super::report(told, &incident, &found).unwrap()
 }
 
 #[test]

@@ -1,49 +1,74 @@
 //! What could not be told, and why, as sentences: what concerns malicious flows first.
 
 use super::super::figures::count;
-use super::{Case, is_malicious};
+use super::Case;
 use crate::attribution::{Answer, Clock, Untold};
 use crate::incident::FlowRow;
 
-pub(super) fn sentences(case: &Case<'_>) -> Vec<String> {
-    let mut all = flows(case);
+/// Flows of which something can't be told: how many, and how many malicious ones of them.
+#[derive(Debug, Default)]
+pub(super) struct Unsaid {
+    no_place: (u64, u64),
+    no_clock: (u64, u64),
+    spread: (u64, u64),
+    no_class: (u64, u64),
+}
+
+impl Unsaid {
+    pub(super) fn take(&mut self, flow: &FlowRow, answer: &Answer, malicious: bool) {
+        let best = answer.best().map(|(_, probability)| probability);
+        let mut count = |of: fn(&mut Self) -> &mut (u64, u64), is_so: bool| {
+            let (all, bad) = of(self);
+            *all += u64::from(is_so);
+            *bad += u64::from(is_so && malicious);
+        };
+        count(|unsaid| &mut unsaid.no_place, answer.untold == Some(Untold::NoPlace));
+        count(|unsaid| &mut unsaid.no_clock, answer.untold == Some(Untold::NoClock));
+        count(|unsaid| &mut unsaid.spread, malicious && best.is_some_and(|probability| probability < 0.5));
+        count(|unsaid| &mut unsaid.no_class, flow.class.is_none());
+    }
+
+    pub(super) fn add(&mut self, later: Self) {
+        let both = [
+            (&mut self.no_place, later.no_place),
+            (&mut self.no_clock, later.no_clock),
+            (&mut self.spread, later.spread),
+            (&mut self.no_class, later.no_class),
+        ];
+        for ((all, bad), later) in both {
+            *all += later.0;
+            *bad += later.1;
+        }
+    }
+}
+
+pub(super) fn sentences(case: Case<'_>, unsaid: &Unsaid) -> Vec<String> {
+    let mut all: Vec<String> = flows(unsaid).collect();
     all.extend(calls(case));
     all.extend(clocks(case));
     all
 }
 
-/// Flows of which something can't be told.
-fn flows(case: &Case<'_>) -> Vec<String> {
-    let is = |wanted| move |_: &FlowRow, answer: &Answer| answer.untold == Some(wanted);
-    let is_spread = |flow: &FlowRow, answer: &Answer| {
-        let best = answer.best().map(|(_, probability)| probability);
-        is_malicious(flow) && best.is_some_and(|probability| probability < 0.5)
-    };
+fn flows(unsaid: &Unsaid) -> impl Iterator<Item = String> {
     [
-        sentence(case, "Flows with an address that no host map knows, so that nobody can say whose they were", is(Untold::NoPlace)),
-        sentence(
-            case,
+        ("Flows with an address that no host map knows, so that nobody can say whose they were", unsaid.no_place),
+        (
             "Flows timed by a clock that can't be brought together with the traces', so that their cause can't be told",
-            is(Untold::NoClock),
+            unsaid.no_clock,
         ),
-        sentence(case, "Flows that a call caused more probably than none, but no single call is likely", is_spread),
-        sentence(case, "Flows whose records don't tell enough to say of what kind they are", |flow, _| flow.class.is_none()),
+        ("Flows that a call caused more probably than none, but no single call is likely", unsaid.spread),
+        ("Flows whose records don't tell enough to say of what kind they are", unsaid.no_class),
     ]
     .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// How many flows are so, and how many malicious ones of them.
-fn sentence(case: &Case<'_>, what: &str, is_so: impl Fn(&FlowRow, &Answer) -> bool) -> Option<String> {
-    let so = || case.flows().filter(|(flow, answer)| is_so(flow, answer));
-    let (all, bad) = (so().count() as u64, so().filter(|(flow, _)| is_malicious(flow)).count() as u64);
-    let of_them = if bad > 0 { format!(", {} of them malicious", count(bad)) } else { String::new() };
-    (all > 0).then(|| format!("{what}: {}{of_them}.", count(all)))
+    .filter(|(_, (all, _))| *all > 0)
+    .map(|(what, (all, bad))| {
+        let of_them = if bad > 0 { format!(", {} of them malicious", count(bad)) } else { String::new() };
+        format!("{what}: {}{of_them}.", count(all))
+    })
 }
 
 /// Calls that are no candidates.
-fn calls(case: &Case<'_>) -> Vec<String> {
+fn calls(case: Case<'_>) -> Vec<String> {
     let left_out = &case.incident.left_out;
     [
         (
@@ -59,7 +84,7 @@ fn calls(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Clocks that nobody could tell, or that were taken to be right.
-fn clocks(case: &Case<'_>) -> Vec<String> {
+fn clocks(case: Case<'_>) -> Vec<String> {
     let timeline = &case.found.timeline;
     let (traces, flows) = (&case.incident.trace_clocks, &case.incident.flow_clocks);
     let traces = traces.each().zip(0..).map(|(name, id)| ("traces", name, timeline.trace(id)));
