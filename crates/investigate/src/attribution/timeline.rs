@@ -19,7 +19,7 @@ const SURE: f64 = 12.0;
 const ASSUMED: i64 = 2_000_000_000;
 
 /// Of a log with more flows than that, some places are looked at.
-const MOST_TIMES: u64 = 4_000_000;
+const MOST_TIMES: u64 = 8_000_000;
 
 /// How the clocks' offset is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

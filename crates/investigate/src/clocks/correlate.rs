@@ -17,8 +17,8 @@ use super::{FARTHEST, PlaceTimes, SECOND};
 
 /// How many bins there are at most, for both the times and the lags: 2²¹ complex numbers are 32 MiB.
 const MOST_BINS: i64 = 1 << 21;
-/// More places than that add nothing.
-const MOST_PLACES: usize = 24;
+/// So many places mostly tell, and take a second or two; and so many where they don't.
+pub(super) const PLACES: [usize; 2] = [24, 96];
 /// Starts in one bin that count; a scan of a thousand hosts is one event.
 const MOST_IN_BIN: f32 = 3.0;
 /// What changes more slowly than that is a habit.
@@ -97,10 +97,10 @@ impl Bins {
     }
 }
 
-/// The best lags between calls and flows.
-pub(crate) fn peaks(places: &[PlaceTimes]) -> Peaks {
+/// The best lags between calls and flows, by so many places at most.
+pub(crate) fn peaks(places: &[PlaceTimes], most: usize) -> Peaks {
     let bins = Bins::over(places);
-    let correlation = correlation(&most_telling(places), bins);
+    let correlation = correlation(&most_telling(places, most), bins);
     let mut lags: Vec<(i64, f64)> = correlation
         .iter()
         .enumerate()
@@ -123,10 +123,10 @@ pub(crate) fn peaks(places: &[PlaceTimes]) -> Peaks {
 }
 
 /// The places with the most to tell: many starts on both sides.
-fn most_telling(places: &[PlaceTimes]) -> Vec<&PlaceTimes> {
+fn most_telling(places: &[PlaceTimes], most: usize) -> Vec<&PlaceTimes> {
     let mut places: Vec<&PlaceTimes> = places.iter().collect();
     places.sort_by_key(|place| std::cmp::Reverse(place.calls.len().min(place.flows.len())));
-    places.truncate(MOST_PLACES);
+    places.truncate(most);
     places
 }
 

@@ -139,7 +139,11 @@ pub fn estimate(places: &[PlaceTimes], resolution: u64) -> Result<Estimate, Refu
     if calls < FEWEST || flows < FEWEST {
         return Err(Refusal::TooFew { calls, flows });
     }
-    let found = correlate::peaks(&places);
+    let [few, more] = correlate::PLACES;
+    let mut found = correlate::peaks(&places, few);
+    if found.first.height < CLEAR && places.len() > few {
+        found = correlate::peaks(&places, more);
+    }
     let Peak { lag, height, .. } = found.first;
     let seconds = |lag: i64| lag as f64 / SECOND as f64;
     if height < CLEAR {
