@@ -208,6 +208,9 @@ pub(crate) struct ConvertOptions {
     /// What to bring them to
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub(crate) to: To,
+    /// The file to write, which is there once it is complete; without it lines go to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What traces are brought to.
@@ -217,6 +220,8 @@ pub(crate) enum To {
     Jsonl,
     /// OpenTelemetry spans as JSON, with the conventions for generative AI
     Otlp,
+    /// A Parquet file with the columns of the table `spans` (docs/investigate-tables.md); needs --out
+    Parquet,
 }
 
 /// What is written.

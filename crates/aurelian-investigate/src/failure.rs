@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     #[cfg(not(feature = "sql"))]
     #[error("{0} needs the engine, and this program was built without it (feature `sql`)")]
     NoEngine(&'static str),
+    #[error("--to parquet needs --out FILE: a table can't be shown on a terminal")]
+    NoOut,
     #[error("{}: {source}", path.display())]
     Output { path: PathBuf, source: io::Error },
     #[error("no {what} in {named}: every file was empty or in no format that is known")]

@@ -5,12 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod convert;
 mod failure;
 mod investigate;
 mod outputs;
 mod progress;
 mod reading;
 mod simulate;
+mod sink;
+#[cfg(feature = "sql")]
+mod span_table;
 #[cfg_attr(not(feature = "sql"), path = "no_tables.rs")]
 mod tables;
 mod trace;

@@ -10,6 +10,8 @@ use std::path::Path;
 use engine::{AttributionRow, ClockRow, FlowRow, Kept, Options, Part, Side, SlackRow, SpanRow, Store};
 use investigate::attribution::{Answer, Attribution};
 use investigate::incident::{self, CallRow, Incident};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
@@ -109,6 +111,15 @@ fn number(at: usize) -> u64 {
     at as u64 // no machine has more than 2^64 of anything
 }
 
+/// A value by its name, as in JSON.
+pub(crate) fn word(value: impl Serialize) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => Some(word),
+        Ok(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// Times of calls are brought to the common time, by which the engine takes all spans.
 fn span(at: usize, call: &CallRow, incident: &Incident, found: &Attribution) -> SpanRow {
     let clock = found.timeline.trace(call.clock);
@@ -145,15 +156,10 @@ fn span(at: usize, call: &CallRow, incident: &Incident, found: &Attribution) -> 
 
 fn flow(row: &incident::FlowRow, incident: &Incident) -> FlowRow {
     let name = incident.ends.get(row.destination as usize).and_then(|end| end.name.as_deref());
-    let word = |value: serde_json::Result<serde_json::Value>| match value {
-        Ok(serde_json::Value::String(word)) => Some(word),
-        Ok(serde_json::Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
     FlowRow {
         flow: row.number,
         place: row.place,
-        kind: word(serde_json::to_value(row.kind)).unwrap_or_default(),
+        kind: word(row.kind).unwrap_or_default(),
         time_ns: row.from,
         time_until_ns: row.until,
         means: KNOWN.to_owned(),
@@ -164,11 +170,11 @@ fn flow(row: &incident::FlowRow, incident: &Incident) -> FlowRow {
         destination_port: row.called.1.map(u32::from),
         destination_name: name.map(str::to_owned),
         destination_key: Some(incident.destinations.text(row.destination).to_owned()),
-        transport: row.transport.and_then(|transport| word(serde_json::to_value(transport))),
+        transport: row.transport.and_then(word),
         application: row.application.as_deref().map(str::to_owned),
         bytes_out: row.bytes.0,
         bytes_in: row.bytes.1,
-        action: row.action.and_then(|action| word(serde_json::to_value(action))),
+        action: row.action.and_then(word),
         signature: row.alarm.as_deref().map(str::to_owned),
         sensor: None,
         clock: row.clock,

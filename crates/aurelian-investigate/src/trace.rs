@@ -4,33 +4,29 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use intake::Clock;
-use trace::{Options, OtlpWriter, Span};
+use trace::{Options, Span};
 
-use crate::cli::{To, TraceAction, TraceOptions};
+use crate::cli::{TraceAction, TraceOptions};
+use crate::convert;
 use crate::failure::Failure;
 
 pub(crate) fn run(action: &TraceAction) -> Result<ExitCode, Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
     match action {
-        TraceAction::Show(options) => each(&options.traces, |span| show(&mut out, span))?,
-        TraceAction::Convert(options) => match options.to {
-            To::Jsonl => each(&options.traces, |span| trace::write_jsonl(&mut out, span))?,
-            To::Otlp => {
-                let mut writer = OtlpWriter::new(&mut out);
-                each(&options.traces, |span| writer.write(span))?;
-                let written = writer.finish().map_err(Failure::Stdout)?;
-                if written.without_time > 0 {
-                    eprintln!("aurelian: {} spans have no time, and are left out", written.without_time);
-                }
-            }
-        },
+        TraceAction::Show(options) => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            each(&options.traces, |span| show(&mut out, span).map_err(Failure::Stdout))?;
+            out.flush().map_err(Failure::Stdout)?;
+        }
+        TraceAction::Convert(options) => convert::run(options)?,
     }
-    out.flush().map_err(Failure::Stdout)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Reads all, and gives each span to `write`.
-fn each(options: &TraceOptions, mut write: impl FnMut(&Span) -> io::Result<()>) -> Result<(), Failure> {
+pub(crate) fn each(
+    options: &TraceOptions,
+    mut write: impl FnMut(&Span) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let clock = Clock { zone: options.zone.clone(), year: None };
     let reading = Options { format: options.format, clock, columns: options.columns.clone() };
     for path in &options.paths {
@@ -41,8 +37,8 @@ fn each(options: &TraceOptions, mut write: impl FnMut(&Span) -> io::Result<()>) 
                     failed = write(&span).err();
                 }
             })?;
-            if let Some(error) = failed {
-                return Err(Failure::Stdout(error));
+            if let Some(failure) = failed {
+                return Err(failure);
             }
             for problem in outcome.problems.each() {
                 eprintln!("aurelian: {}: {} ({} times)", file.display(), problem.what, problem.count);

@@ -170,6 +170,68 @@ fn a_trace_is_shown_and_converted() {
 }
 
 #[test]
+fn what_is_converted_into_a_file_is_there_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = "run,tool_call_id,command,start\na,1,ls,2026-03-01T00:00:00Z\n";
+    std::fs::write(folder.path().join("calls.csv"), calls).unwrap();
+    for to in ["jsonl", "otlp"] {
+        let (lines, _) = well(folder.path(), &["trace", "convert", "calls.csv", "--to", to]);
+        let (out, _) =
+            well(folder.path(), &["trace", "convert", "calls.csv", "--to", to, "--out", "converted"]);
+        assert_eq!(out, "");
+        assert_eq!(std::fs::read_to_string(folder.path().join("converted")).unwrap(), lines, "{to}");
+        std::fs::remove_file(folder.path().join("converted")).unwrap();
+    }
+    let output = run(folder.path(), &["trace", "convert", "calls.csv", "/nonexistent", "--out", "converted"]);
+    assert_eq!(output.status.code(), Some(125));
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "only what was there");
+}
+
+/// Two calls, of which one tells all that a span can, and one hardly anything.
+#[cfg(feature = "sql")]
+const SPANS: &str = concat!(
+    r#"{"run":"a","task":"t","step":1,"training_step":2,"model":"m","order":0,"tool_call_id":"c","kind":"call","tool":"bash","command":"nohup curl https://pool.example/x &","start":{"nanos":1772366400000000000,"resolution":1000000000,"zone":"unknown","means":"model_finished"},"end":{"nanos":1772366401000000000,"resolution":1,"zone":"stated","means":"command_ended"},"host":"h","sandbox":"s","address":"10.0.0.1","exit_code":-1,"result":"ok","origin":{"file":"x.eval","offset":7,"member":"samples/1.json"}}"#,
+    "\n",
+    r#"{"run":"b","order":0,"kind":"process","origin":{"file":"y","offset":0}}"#,
+    "\n",
+);
+
+#[cfg(feature = "sql")]
+#[test]
+fn spans_as_parquet_are_rows_of_the_table() {
+    use engine::{Options, Row, SpanRow, Store};
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spans.jsonl"), SPANS).unwrap();
+    let refused = run(folder.path(), &["trace", "convert", "spans.jsonl", "--to", "parquet"]);
+    assert_eq!(refused.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--out FILE"));
+    let words = ["trace", "convert", "spans.jsonl", "--to", "parquet", "--out", "spans.parquet"];
+    let (out, err) = well(folder.path(), &words);
+    assert_eq!(out, "");
+    let left_out = "what 1 calls answered, the addresses of 1 spans, how the zone of the times of 1 spans is";
+    assert!(err.contains(left_out), "{err}");
+
+    let store = Store::open(folder.path().join("store"), Options::default()).unwrap();
+    std::fs::rename(folder.path().join("spans.parquet"), store.folder().join("spans/a.parquet")).unwrap();
+    let answer = store.sql("SELECT * FROM spans ORDER BY span", 10).unwrap();
+    let rows: Vec<SpanRow> = answer.batches.iter().flat_map(SpanRow::rows).collect();
+    insta::assert_debug_snapshot!(rows);
+}
+
+#[cfg(not(feature = "sql"))]
+#[test]
+fn without_the_engine_parquet_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["trace", "convert", "spans.jsonl", "--to", "parquet", "--out", "spans.parquet"];
+    let output = run(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("built without it"));
+    assert!(!folder.path().join("spans.parquet").exists());
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("empty.log"), "").unwrap();

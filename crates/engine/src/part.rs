@@ -11,6 +11,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::parquet::schema::types::ColumnPath;
 
 use crate::error::EngineError;
+use crate::store::Kept;
 use crate::table::sealed::Columns;
 use crate::table::{Row, sealed::Sealed};
 
@@ -23,28 +24,39 @@ const BATCH_BYTES: usize = 8 << 20;
 const GROUP_ROWS: usize = 128 << 10;
 const GROUP_BYTES: usize = 32 << 20;
 
-/// A part of a table that is being written. It is in the table once it is [finished](Part::finish); if it is dropped before,
-/// it never was.
+/// A part of a table that is being written, or a [table of its own](Part::alone). It is there once it is [finished](Part::finish); if it
+/// is dropped before, it never was.
 pub struct Part<R: Row> {
     columns: <R as Sealed>::Columns,
     rows: usize,
     bytes: usize,
     total: u64,
-    /// `None` once it is finished.
+    /// `None` once all is written.
     writer: Option<ArrowWriter<File>>,
     beside: PathBuf,
     file: PathBuf,
+    finished: bool,
+}
+
+impl<R: Kept> Part<R> {
+    /// A table of its own that will be at `file`, in no store.
+    ///
+    /// # Errors
+    /// If the file can't be made.
+    pub fn alone(file: impl Into<PathBuf>) -> Result<Self, EngineError> {
+        Self::create(file.into())
+    }
 }
 
 impl<R: Row> Part<R> {
     /// A part that will be at `file`.
     pub(crate) fn create(file: PathBuf) -> Result<Self, EngineError> {
-        let beside = file.with_extension(UNFINISHED);
+        let beside = beside(&file);
         let made = File::create(&beside).map_err(EngineError::file("write", &beside))?;
         let writer = ArrowWriter::try_new(made, R::schema(), Some(properties(&R::schema())))
             .map_err(EngineError::table("write", &beside))?;
         let columns = <R as Sealed>::Columns::default();
-        Ok(Self { columns, rows: 0, bytes: 0, total: 0, writer: Some(writer), beside, file })
+        Ok(Self { columns, rows: 0, bytes: 0, total: 0, writer: Some(writer), beside, file, finished: false })
     }
 
     /// Adds a row.
@@ -67,6 +79,7 @@ impl<R: Row> Part<R> {
         let written = writer.into_inner().map_err(EngineError::table("write", &self.beside))?;
         written.sync_all().map_err(EngineError::file("write", &self.beside))?;
         fs::rename(&self.beside, &self.file).map_err(EngineError::file("write", &self.file))?;
+        self.finished = true;
         Ok(self.total)
     }
 
@@ -85,11 +98,19 @@ impl<R: Row> Part<R> {
 
 impl<R: Row> Drop for Part<R> {
     fn drop(&mut self) {
-        if self.writer.take().is_some() {
+        if !self.finished {
             // What is left behind is not read, and is written over the next time.
             let _ = fs::remove_file(&self.beside);
         }
     }
+}
+
+/// What is written before it is complete: whatever the file's name ends with, it is another.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(UNFINISHED);
+    name.into()
 }
 
 fn properties(schema: &Schema) -> WriterProperties {

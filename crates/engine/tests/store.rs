@@ -4,7 +4,7 @@
 
 mod incident;
 
-use engine::{AttributionRow, EngineError, FlowRow, Options, Row, SpanRow, Store};
+use engine::{AttributionRow, EngineError, FlowRow, Options, Part, Row, SpanRow, Store};
 use incident::{Incident, flow, small, span, write};
 
 fn full_span() -> SpanRow {
@@ -92,6 +92,25 @@ fn a_part_that_is_dropped_never_was() {
     let store = Store::open(folder.path(), small()).unwrap();
     drop(store.part::<FlowRow>("a").unwrap());
     assert_eq!(std::fs::read_dir(folder.path().join("flows")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_table_of_its_own_is_there_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), small()).unwrap();
+    // Its name ends as that of what is unfinished does: it must not be taken for it.
+    let file = folder.path().join("alone.part");
+    let mut part = Part::alone(&file).unwrap();
+    part.push(&full_span()).unwrap();
+    assert!(!file.exists());
+    assert_eq!(part.finish().unwrap(), 1);
+    std::fs::rename(&file, folder.path().join("spans/a.parquet")).unwrap();
+    assert_eq!(read::<SpanRow>(&store), [full_span()]);
+    drop(Part::<SpanRow>::alone(&file).unwrap());
+    let taken = folder.path().join("spans");
+    assert!(matches!(Part::<SpanRow>::alone(&taken).unwrap().finish(), Err(EngineError::File { .. })));
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("part")), "nothing is left beside");
 }
 
 #[test]
