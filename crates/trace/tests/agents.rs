@@ -69,6 +69,16 @@ fn claude_code_as_a_stream_without_times() {
 }
 
 #[test]
+fn commands() {
+    insta::assert_snapshot!(detected("commands.jsonl"));
+}
+
+#[test]
+fn spans() {
+    insta::assert_snapshot!(detected("spans.jsonl"));
+}
+
+#[test]
 fn mini_swe_agent() {
     insta::assert_snapshot!(detected("mini-swe-agent.traj.json"));
 }

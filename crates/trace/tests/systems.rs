@@ -105,6 +105,11 @@ fn otlp_as_json() {
 }
 
 #[test]
+fn otlp_as_protobuf() {
+    insta::assert_snapshot!(detected("otlp.bin"));
+}
+
+#[test]
 fn rock_access_logs() {
     insta::assert_snapshot!(detected("rock-access.log"));
 }
