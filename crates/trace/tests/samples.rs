@@ -1,31 +1,15 @@
 //! Real trajectories, where they lie beside the repository: no command of them is lost. What is in them is counted here
-//! without the crate's own readers.
+//! without the crate's own readers; those of Inspect in `samples_inspect`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panicking")]
 
-use std::path::{Path, PathBuf};
+mod present;
 
+use std::path::Path;
+
+use present::{all, format, read, samples};
 use serde_json::Value;
-use trace::{Format, Means, Options, Span};
-
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/trajectories");
-
-fn samples(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let Ok(files) = intake::expand(Path::new(SAMPLES)) else {
-        eprintln!("skipped: no samples at {SAMPLES}");
-        return Vec::new();
-    };
-    let name = |file: &PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    files.into_iter().filter(|file| wanted(&name(file))).collect()
-}
-
-fn read(file: &Path) -> (Format, Vec<Span>) {
-    let mut spans = Vec::new();
-    let outcome = trace::read(file, &Options::default(), |span| spans.push(span)).unwrap();
-    let problems: Vec<_> = outcome.problems.each().map(|problem| format!("{problem:?}")).collect();
-    assert_eq!(problems, [""; 0], "{}", file.display());
-    (outcome.format, spans)
-}
+use trace::{Format, Means, Span};
 
 fn document(file: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
@@ -36,11 +20,22 @@ fn lines(file: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+#[test]
+fn each_sample_is_of_a_format_that_is_counted() {
+    const COUNTED: [Format; 4] = [Format::MiniSweAgent, Format::Commands, Format::OpenHands, Format::Inspect];
+    for file in all().unwrap_or_default() {
+        assert!(format(&file).is_some_and(|format| COUNTED.contains(&format)), "{}", file.display());
+    }
+}
+
 #[test]
 fn mini_swe_agent_each_tool_call_is_a_span_with_both_times() {
-    for file in samples(|name| name.ends_with(".traj.json")) {
-        let (format, spans) = read(&file);
-        assert_eq!(format, Format::MiniSweAgent);
+    for file in samples(Format::MiniSweAgent).unwrap_or_default() {
+        let spans = read(&file);
         let whole = document(&file);
         let messages = whole["messages"].as_array().unwrap();
         let calls: Vec<_> = messages
@@ -49,7 +44,7 @@ fn mini_swe_agent_each_tool_call_is_a_span_with_both_times() {
             .map(|call| {
                 let arguments = call["function"]["arguments"].as_str().unwrap();
                 let arguments: Value = serde_json::from_str(arguments).unwrap();
-                (call["id"].as_str().unwrap().to_owned(), arguments["command"].as_str().unwrap().to_owned())
+                (text(&call["id"]).unwrap(), text(&arguments["command"]).unwrap())
             })
             .collect();
         let found: Vec<_> = spans
@@ -76,41 +71,43 @@ fn mini_swe_agent_each_tool_call_is_a_span_with_both_times() {
 
 #[test]
 fn commands_each_line_is_a_span() {
-    for file in samples(|name| name == "mini-swe-agent-commands.jsonl") {
-        let (format, spans) = read(&file);
-        assert_eq!(format, Format::Commands);
+    for file in samples(Format::Commands).unwrap_or_default() {
+        let lines = lines(&file);
+        assert!(lines.len() > 800);
         let commands: Vec<_> =
-            lines(&file).iter().map(|line| line["cmd"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(spans.iter().map(|span| span.command.clone().unwrap()).collect::<Vec<_>>(), commands);
+            lines.iter().map(|line| ["run", "tool_call_id", "cmd"].map(|name| text(&line[name]))).collect();
+        let told = |span: Span| [Some(span.run), span.tool_call_id, span.command];
+        assert_eq!(read(&file).into_iter().map(told).collect::<Vec<_>>(), commands);
     }
 }
 
 #[test]
 fn openhands_each_action_is_a_span_with_both_times() {
-    for file in samples(|name| name == "openhands.jsonl") {
-        let (format, spans) = read(&file);
-        assert_eq!(format, Format::OpenHands);
+    for file in samples(Format::OpenHands).unwrap_or_default() {
+        // Whose it is, its id, and its text where that is a command.
         let mut actions = Vec::new();
         for episode in lines(&file) {
-            let (run, history) = (&episode["instance_id"], episode["history"].as_array().unwrap());
-            for event in history {
-                let Some(action) = event["action"].as_str() else { continue };
-                if ["run", "run_ipython"].contains(&action) {
-                    let command = event["args"].get("command").unwrap_or(&event["args"]["code"]);
-                    actions.push((run.clone(), command.clone()));
-                }
+            for event in episode["history"].as_array().unwrap() {
+                let id = text(&event["tool_call_metadata"]["tool_call_id"]);
+                let (Some(action), Some(id)) = (event["action"].as_str(), id) else { continue };
+                let command = match action {
+                    "run" => text(&event["args"]["command"]),
+                    "run_ipython" => text(&event["args"]["code"]),
+                    _ => None,
+                };
+                actions.push((text(&episode["instance_id"]).unwrap(), id, command));
             }
         }
-        assert!(actions.len() > 40);
-        let tools = ["execute_bash", "execute_ipython_cell"];
-        let shell: Vec<_> =
-            spans.iter().filter(|span| tools.contains(&span.tool.as_deref().unwrap())).collect();
-        let found: Vec<_> = shell
-            .iter()
-            .map(|span| (Value::from(span.run.clone()), Value::from(span.command.clone().unwrap())))
-            .collect();
-        assert_eq!(found, actions);
-        for span in shell {
+        assert!(actions.iter().filter(|(.., command)| command.is_some()).count() > 40);
+        let spans = read(&file);
+        let is_shell =
+            |span: &Span| ["execute_bash", "execute_ipython_cell"].contains(&span.tool.as_deref().unwrap());
+        let told = |span: &Span| {
+            let command = span.command.clone().filter(|_| is_shell(span));
+            (span.run.clone(), span.tool_call_id.clone().unwrap(), command)
+        };
+        assert_eq!(spans.iter().map(told).collect::<Vec<_>>(), actions);
+        for span in spans.iter().filter(|span| is_shell(span)) {
             let (start, end) = (span.start.unwrap(), span.end.unwrap());
             assert_eq!((start.means, end.means), (Means::ModelFinished, Means::ResultSeen));
             assert!(start.stamp.nanos <= end.stamp.nanos);
