@@ -185,10 +185,10 @@ pub(crate) struct TraceOptions {
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// Their format, if their content does not tell
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, visible_alias = "trace-format", value_name = "FORMAT")]
     pub(crate) format: Option<trace::Format>,
     /// Which column of a table is what: start=t_begin,command=cmd
-    #[arg(long, value_name = "OURS=THEIRS,…", default_value = "")]
+    #[arg(long, visible_alias = "trace-columns", value_name = "OURS=THEIRS,…", default_value = "")]
     pub(crate) columns: ColumnMap,
     /// The zone of times that state none
     #[arg(long, value_name = "ZONE", value_parser = named_zone)]

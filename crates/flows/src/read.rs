@@ -39,7 +39,7 @@ pub enum ReadError {
     #[error(transparent)]
     Input(#[from] InputError),
     /// no format known
-    #[error("{}: not a log in any format that is known; name it with --flow-format, with --columns if it is csv or jsonl", path.display())]
+    #[error("{}: not a log in any format that is known; name it with --flow-format, and with --flow-columns if it is csv or jsonl", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,

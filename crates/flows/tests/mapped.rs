@@ -39,7 +39,7 @@ fn a_table_with_names_of_its_own() {
 fn a_table_without_times_is_an_error_that_says_what_to_do() {
     let told = told_with("when,source\n1,10.0.0.5\n", &mapped(Format::Csv, ""));
     assert!(
-        told.contains("no column \"time\" for the time, only when, source; map one with --columns"),
+        told.contains("no column \"time\" for the time, only when, source; map one with --flow-columns"),
         "{told}"
     );
 }

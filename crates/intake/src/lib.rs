@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod formats;
 mod input;
 mod lines;
 mod origin;
@@ -21,6 +22,7 @@ mod stamp;
 mod table;
 
 pub use columns::{ColumnError, ColumnMap};
+pub use formats::UnknownFormat;
 pub use input::{Input, InputError};
 pub use lines::{Line, Lines};
 pub use origin::Origin;

@@ -37,7 +37,7 @@ pub enum ReadError {
     #[error(transparent)]
     Input(#[from] InputError),
     /// no format known
-    #[error("{}: not a trace in any format that is known; name it with --trace-format, with --columns if it is csv or jsonl", path.display())]
+    #[error("{}: not a trace in any format that is known; name it with --trace-format, and with --trace-columns if it is csv or jsonl", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -74,10 +74,7 @@ pub fn detect(input: &Input, options: &Options) -> Option<Format> {
 /// As [`read`].
 pub fn read_input(input: Input, options: &Options, mut take: impl FnMut(Span)) -> Result<Outcome, ReadError> {
     let file = input.file().clone();
-    let format = options
-        .format
-        .or_else(|| formats::detect(&input, &options.columns))
-        .ok_or_else(|| ReadError::Unknown { path: file.to_path_buf() })?;
+    let format = detect(&input, options).ok_or_else(|| ReadError::Unknown { path: file.to_path_buf() })?;
     let mut spans = 0;
     let mut reading = formats::Reading {
         file: file.clone(),

@@ -47,7 +47,8 @@ fn columns<R: io::BufRead>(
     if columns.first().is_none_or(Option::is_none) {
         let theirs = reading.columns.theirs("time");
         let there = table.columns().join(", ");
-        let why = format!("no column {theirs:?} for the time, only {there}; map one with --columns time=…");
+        let why =
+            format!("no column {theirs:?} for the time, only {there}; map one with --flow-columns time=…");
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(columns)
