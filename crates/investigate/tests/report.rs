@@ -32,6 +32,7 @@ fn the_page_of_an_empty_report() {
         activity: None,
         heat: Default::default(),
         behaviour: vec![],
+        behaviour_untestable: 0,
         onset: vec![],
         hours: vec![],
         calibration: None,

@@ -9,12 +9,16 @@
 //! | did this call, this episode do it? | 1 − Π(1 − p) over bouts of flows | `causes` |
 //! | does it go together with a property? | odds ratio with its interval; Fisher's exact test on whole numbers | `fourfold` |
 //! | how many such answers are chance? | Benjamini and Hochberg's q over all that was tested, of all classes and factors at once | `chances` |
-//! | what is tested? | tables whose sums could show anything at all (Tarone) | `fourfold` |
+//! | what is tested? | tables whose sums could show anything at all (Tarone); the others are counted | `fourfold` |
 //! | does it keep hours? | χ² of episodes against the hours of work | `hours` |
 //!
 //! Units are calls for what calls have (tool, kind of command) and episodes for what episodes have (`units`). Only what could
 //! have been an answer counts: calls with a place and a time. An association is none of cause and effect: what a task draws, its
 //! tools draw too.
+//!
+//! Units are taken as independent of each other. Calls of one episode are not quite: an agent that came upon a thing goes on with it, and a
+//! few episodes with many calls can make a tool or a kind of command look clearer than it is (`p` and `q` are too small then). Tasks, steps and
+//! models are not concerned, for there an episode counts once.
 //!
 //! Left out: when in the training it began, and where it goes ([`crate::report::gather`], which puts all of it together).
 
@@ -29,12 +33,12 @@ mod units;
 
 use crate::attribution::Timeline;
 use crate::incident::Incident;
-use crate::report::model::Association;
 
+pub use association::Associations;
 pub use causes::Tallies;
 pub(crate) use hours::chances;
 
-/// What goes together with what, the clearest first.
-pub fn associations(incident: &Incident, timeline: &Timeline, tallies: Tallies) -> Vec<Association> {
+/// What goes together with what.
+pub fn associations(incident: &Incident, timeline: &Timeline, tallies: Tallies) -> Associations {
     association::find(incident, timeline, &causes::Causes::of(tallies))
 }

@@ -31,12 +31,18 @@ pub(super) fn section(report: &Report, palette: &Palette<'_>) -> Markup {
         section #behaviour aria-labelledby="behaviour-title" {
             h2 #behaviour-title { "What it goes together with" }
             @if all.is_empty() {
-                p { "Nothing was tested: there was no malicious class, or nothing by which its calls differ from others." }
+                p { (nothing_tested(report.behaviour_untestable)) }
             } @else {
                 p.about {
                     "How much more often calls with a property caused a kind of traffic than the others, with the "
                     "interval of 95 % confidence. Of " (some(all.len() as u64, "pair", "pairs")) " tested, "
                     b { (clear) } " hold at a false discovery rate of 5 % (Fisher's exact test, Benjamini and Hochberg)."
+                    @if report.behaviour_untestable > 0 {
+                        " " (some(report.behaviour_untestable, "pair more was", "pairs more were"))
+                        " too rare or too common to show anything, whatever was seen, and not tested (Tarone)."
+                    }
+                    " Tools and kinds of command are counted by calls, and calls of one episode taken as independent: "
+                    "where one agent repeats itself, p and q are too small. All else is counted by episodes."
                 }
                 (table("Associations", &COLUMNS, html! { @for each in all.iter().take(SHOWN) { (row(each, palette)) } }))
                 @if all.len() > SHOWN {
@@ -48,6 +54,17 @@ pub(super) fn section(report: &Report, palette: &Palette<'_>) -> Markup {
             }
         }
     }
+}
+
+fn nothing_tested(untestable: u64) -> String {
+    if untestable == 0 {
+        return "Nothing was tested: there was no malicious class, or nothing that its calls have in common."
+            .into();
+    }
+    let pairs = some(untestable, "pair", "pairs");
+    format!(
+        "Nothing was tested: {pairs} of a kind of traffic and a property, and each too rare or too common to show anything."
+    )
 }
 
 fn row(each: &Association, palette: &Palette<'_>) -> Markup {

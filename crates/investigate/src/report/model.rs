@@ -45,6 +45,8 @@ pub struct Report {
     pub heat: HeatMap,
     /// What goes together with what, the clearest first.
     pub behaviour: Vec<Association>,
+    /// Pairs of a class and a value that could have shown nothing, whatever was seen, and so were not tested.
+    pub behaviour_untestable: u64,
     /// When in the training it began.
     pub onset: Vec<Onset>,
     /// The time of day.

@@ -44,6 +44,7 @@ pub(crate) fn report() -> Report {
         activity: Some(activity()),
         heat: heat(),
         behaviour: behaviour(),
+        behaviour_untestable: 41,
         onset: vec![onset()],
         hours: hours(),
         calibration: Some(calibration()),

@@ -145,6 +145,7 @@ pub fn gather(told: Told, case: Case<'_>, sums: Sums) -> Result<Report, KeepErro
     for hours in &mut hours {
         hours.p = chances.get(hours.class.as_str()).copied();
     }
+    let behaviour = behaviour::associations(case.incident, &case.found.timeline, sums.tallies);
     Ok(Report {
         title: told.title,
         made_at: told.made_at,
@@ -154,7 +155,8 @@ pub fn gather(told: Told, case: Case<'_>, sums: Sums) -> Result<Report, KeepErro
         episodes: episodes::shown(case, details.episodes, &ranked),
         activity: sums.course.activity(&classes, sums.totals.from.zip(sums.totals.until)),
         heat: sums.heat.map(case),
-        behaviour: behaviour::associations(case.incident, &case.found.timeline, sums.tallies),
+        behaviour: behaviour.tested,
+        behaviour_untestable: behaviour.untestable,
         onset: sums.course.onset(case, &classes),
         hours,
         calibration: None,
