@@ -33,6 +33,7 @@ def duckdb_join(options, query, loaded):
     import duckdb
 
     engine = duckdb.connect()
+    engine.execute("SET enable_progress_bar = false")
     engine.execute(f"SET threads = {options.threads}")
     engine.execute(f"SET memory_limit = '{options.memory}MiB'")
     for table, columns in COLUMNS.items():

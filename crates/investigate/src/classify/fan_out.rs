@@ -12,6 +12,9 @@ use crate::model::Id;
 const WINDOW: i64 = 60_000_000_000;
 /// How many ends of the network.
 const MANY: usize = 20;
+/// What comes after a pause so long, and so many times as long as from one end to the next until then, is something else.
+const PAUSE: i64 = WINDOW / MANY as i64;
+const TIMES: i64 = 20;
 
 /// For each flow of some places, whether it is part of one.
 pub(super) fn find(rows: &[FlowRow]) -> Vec<bool> {
@@ -22,9 +25,35 @@ pub(super) fn find(rows: &[FlowRow]) -> Vec<bool> {
     let mut found = vec![false; rows.len()];
     for mut flows in by_source.into_values().filter(|flows| flows.len() >= MANY) {
         flows.sort_by_key(|at| rows[*at].time);
-        mark(rows, &flows, &mut found);
+        let mut pace = Pace::default();
+        for flows in flows.chunk_by(|_, next| pace.goes_on(rows[*next].time)) {
+            mark(rows, flows, &mut found);
+        }
     }
     found
+}
+
+/// How quickly flows follow each other.
+#[derive(Default)]
+struct Pace {
+    flows: i64,
+    first: i64,
+    last: i64,
+}
+
+impl Pace {
+    /// Whether a flow belongs to those before it.
+    fn goes_on(&mut self, time: i64) -> bool {
+        let pause = time.saturating_sub(self.last);
+        let usual = self.last.saturating_sub(self.first) / self.flows.max(1);
+        let is_over = self.flows >= MANY as i64 && pause > PAUSE && pause > TIMES * usual;
+        if self.flows == 0 || is_over {
+            *self = Self { flows: 0, first: time, last: time };
+        }
+        self.flows += 1;
+        self.last = time;
+        !is_over
+    }
 }
 
 /// Refused, or nothing came back.

@@ -68,6 +68,10 @@ fn many_silent_hosts_within_a_minute_are_a_scan() {
         .map(|port| Flow { action: Some(Action::Blocked), ..flow(1, "10.1.0.1", 1000 + port) })
         .collect();
     assert_eq!(classes(refused).iter().flatten().count(), 30);
+    let scan = (0..30).map(|host| silent(1, host));
+    let after = [silent(5, 40), silent(7, 41)];
+    let found = classes(scan.chain(after).collect());
+    assert_eq!(found.iter().flatten().count(), 30, "what comes after a quick scan is something else");
 }
 
 #[test]
