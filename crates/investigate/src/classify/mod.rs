@@ -9,6 +9,7 @@
 //! | `tunnel.ssh` | SSH to an address outside that is no code host, on another port than 22 or for longer than a fetch takes |
 //! | `scan.hosts` | many destinations within a minute from one place, most of them refused or silent |
 //! | `exfil.volume` | much sent and little got, to where few runs go |
+//! | as another flow to the same end | what one flow has shown of a pool or of the far side of a tunnel |
 //! | as the alarm says | words of an alarm about any of these |
 //!
 //! What has a class already keeps it. A flow without a class is not thereby honest: it is one of which its record does not tell enough.
@@ -19,7 +20,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use flows::FlowKind;
+
 use crate::incident::{FlowRow, Incident, KeepError};
+use crate::model::Id;
 
 /// Ports at which pools of Monero and others listen, from their public pages (2026-11).
 const POOL_PORTS: &[u16] = &[
@@ -30,7 +34,7 @@ const POOL_PORTS: &[u16] = &[
 const CODE_HOSTS: &[&str] =
     &["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "sr.ht", "dev.azure.com"];
 /// SSH for longer than that is no fetch, in nanoseconds.
-const FETCH: i64 = 300_000_000_000;
+const FETCH: i64 = 120_000_000_000;
 /// Much, in bytes.
 const MUCH: u64 = 20 << 20;
 
@@ -49,12 +53,48 @@ pub fn names_malice(class: &str) -> bool {
 /// If flows can't be had from where they are kept.
 pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
     let mut shared = HashMap::new();
+    let mut known = KnownEnds::default();
     for part in 0..incident.flows.parts() {
         let mut rows = incident.flows.part(part)?;
         classify_part(incident, &mut rows, &mut shared);
+        rows.iter().for_each(|row| known.learn(row));
         incident.flows.put(part, &rows)?;
     }
+    if known.0.is_empty() {
+        return Ok(());
+    }
+    for part in 0..incident.flows.parts() {
+        let mut rows = incident.flows.part(part)?;
+        let mut changed = false;
+        for row in rows.iter_mut().filter(|row| row.class.is_none()) {
+            row.class = known.class(row);
+            changed |= row.class.is_some();
+        }
+        if changed {
+            incident.flows.put(part, &rows)?;
+        }
+    }
     Ok(())
+}
+
+/// Ends of which one flow has shown what they are: what other flows to them are too, whose records tell less. An attempt
+/// that was refused has no protocol, and a lookup no connection.
+#[derive(Default)]
+struct KnownEnds(HashMap<Id, (Option<u16>, Arc<str>)>);
+
+impl KnownEnds {
+    /// Pools and the far sides of tunnels are that for everybody; where one sent much, others may fetch.
+    fn learn(&mut self, row: &FlowRow) {
+        let Some(class) = row.class.as_ref().filter(|class| !class.starts_with("scan")) else { return };
+        if names_malice(class) && !class.starts_with("exfil") && row.kind != FlowKind::Lookup {
+            self.0.entry(row.destination).or_insert_with(|| (row.called.1, Arc::clone(class)));
+        }
+    }
+
+    fn class(&self, row: &FlowRow) -> Option<Arc<str>> {
+        let (port, class) = self.0.get(&row.destination)?;
+        (row.kind == FlowKind::Lookup || row.called.1 == *port).then(|| Arc::clone(class))
+    }
 }
 
 /// The flows of some places, all of each.

@@ -56,6 +56,19 @@ fn ssh_that_is_no_fetch() {
 }
 
 #[test]
+fn what_one_flow_shows_of_an_end_holds_for_all_that_go_there() {
+    let to_relay =
+        |port| Flow { destination_name: Some("relay.example".into()), ..flow(1, "203.0.113.1", port) };
+    let tunnel = Flow { application: Some("ssh".into()), ..to_relay(2222) };
+    let refused = Flow { action: Some(Action::Blocked), ..to_relay(2222) };
+    let lookup = Flow { kind: FlowKind::Lookup, ..to_relay(53) };
+    let fetched = Flow { application: Some("tls".into()), ..to_relay(443) };
+    let found = classes(vec![refused, lookup, tunnel, fetched]);
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(found, [Some("tunnel.ssh"), Some("tunnel.ssh"), Some("tunnel.ssh"), None]);
+}
+
+#[test]
 fn many_silent_hosts_within_a_minute_are_a_scan() {
     let silent = |at: i64, host: i64| Flow { bytes_in: Some(0), ..flow(at, &format!("10.1.0.{host}"), 22) };
     let scan: Vec<Flow> = (0..30).map(|host| silent(host, host)).collect();
