@@ -25,6 +25,7 @@ fn flow(class: Option<&str>) -> FlowLine<'_> {
         destination_name: Some("pool.example.net"),
         protocol: Some(flows::Transport::Tcp),
         class,
+        gpu: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn orphan() -> Attribution<'static> {
         destination_name: None,
         protocol: Some(flows::Transport::Other(47)),
         class: None,
+        gpu: None,
     };
     Attribution {
         flow,
@@ -74,11 +76,27 @@ fn orphan() -> Attribution<'static> {
     }
 }
 
+/// A GPU that came into use.
+fn used() -> Attribution<'static> {
+    let flow = FlowLine {
+        source: None,
+        source_port: None,
+        destination: None,
+        destination_port: None,
+        destination_name: None,
+        protocol: None,
+        gpu: Some("GPU 3 of worker-7"),
+        ..flow(Some("gpu.use"))
+    };
+    Attribution { flow, evidence: vec![], ..caused() }
+}
+
 #[test]
 fn attribution_has_one_line_a_flow() {
     let mut lines = JsonLines::new(Vec::new());
     lines.write(&caused()).unwrap();
     lines.write(&orphan()).unwrap();
+    lines.write(&used()).unwrap();
     let untold = Some(Untold::NoClock);
     lines.write(&Attribution { none_probability: None, untold, ..orphan() }).unwrap();
     insta::assert_snapshot!(String::from_utf8(lines.finish().unwrap()).unwrap());
@@ -102,6 +120,7 @@ fn timesketch_has_calls_and_flows() {
     timeline.call(&call).unwrap();
     timeline.flow(&caused()).unwrap();
     timeline.flow(&orphan()).unwrap();
+    timeline.flow(&used()).unwrap();
     insta::assert_snapshot!(String::from_utf8(timeline.finish().unwrap()).unwrap());
 }
 

@@ -185,11 +185,13 @@ fn fitted(incident: &Incident, timeline: &Timeline, joiner: &join::Joiner) -> Re
 }
 
 /// Destinations are alike by their port, and by how often they are called at all: what a log is shipped to tells nothing of a host that
-/// was called once.
+/// was called once. GPUs are alike, and like nothing else.
 fn destinations(incident: &Incident) -> Destinations {
     let counts = incident.visits.iter().map(|visits| visits.flows).chain(std::iter::repeat(0));
+    const GPU: Id = 1 << 17; // no port
     let group = |(end, count): (&End, u32)| {
-        end.port.map_or(0, |port| Id::from(port) + 1) | (count.max(1).ilog2() / 2) << 20
+        let of_gpus = if end.is_gpu { GPU } else { 0 };
+        end.port.map_or(of_gpus, |port| Id::from(port) + 1) | (count.max(1).ilog2() / 2) << 20
     };
     Destinations { groups: incident.ends.iter().zip(counts).map(group).collect() }
 }

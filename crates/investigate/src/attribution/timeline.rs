@@ -4,11 +4,15 @@
 //! the clock of the most flows, and logs that none ties to logs that saw the same connections (`alike`). Where there is too little to tell anything by, and both sides state their zones, the clocks are taken to be right, with
 //! so much allowed as computers' clocks are mostly good for. Where there is enough, and it doesn't tell, nothing is said of what
 //! such a clock timed.
+//!
+//! Samples of GPUs tell no offset: they are seconds to minutes apart, and most of what uses a GPU is no call's doing. Their clock is taken to
+//! be right where its zone is known.
 
 use serde::Serialize;
 
 use super::alike;
 use crate::clocks::{Estimate, PlaceTimes, Refusal, estimate};
+use crate::incident::gpu::is_clock_of_samples;
 use crate::incident::{Incident, KeepError};
 use crate::model::Id;
 use crate::parallel;
@@ -140,14 +144,17 @@ impl Timeline {
 fn pairs(incident: &Incident) -> Result<Vec<ClockPair>, KeepError> {
     let logged = Logged::of(incident)?;
     let traces = incident.trace_clocks.len();
+    let telling: Vec<(Id, &Logged)> = (0..)
+        .zip(&logged)
+        .filter(|(clock, _)| !is_clock_of_samples(incident.flow_clocks.text(*clock)))
+        .collect();
     let mut pairs = Vec::new();
     parallel::each(
-        traces * logged.len(),
+        traces * telling.len(),
         |at| {
-            let (trace, flows) = ((at / logged.len()) as Id, at % logged.len());
-            let places = logged[flows].beside(incident, trace);
-            let estimate = estimate(&places, logged[flows].resolution);
-            Ok(ClockPair { trace, flows: flows as Id, estimate })
+            let (trace, (flows, logged)) = ((at / telling.len()) as Id, telling[at % telling.len()]);
+            let estimate = estimate(&logged.beside(incident, trace), logged.resolution);
+            Ok(ClockPair { trace, flows, estimate })
         },
         |pair| {
             pairs.push(pair);
@@ -207,7 +214,10 @@ type Tied = (Vec<Option<Clock>>, Vec<Option<Clock>>, Option<Clock>);
 fn tied(incident: &Incident, pairs: &[ClockPair]) -> Result<Tied, KeepError> {
     let mut traces: Vec<Option<Clock>> = vec![None; incident.trace_clocks.len()];
     let mut flows: Vec<Option<Clock>> = vec![None; incident.flow_clocks.len()];
-    let main = incident.timed.iter().enumerate().max_by_key(|(_, timed)| timed.flows).map(|(at, _)| at);
+    // Samples tie nothing to themselves, so their clock is the common time only if there is no other.
+    let is_of_flows = |at: usize| !incident.flow_clocks.each().nth(at).is_some_and(is_clock_of_samples);
+    let timed = incident.timed.iter().enumerate();
+    let main = timed.max_by_key(|(at, timed)| (is_of_flows(*at), timed.flows)).map(|(at, _)| at);
     if let Some(clock) = main.and_then(|main| flows.get_mut(main)) {
         *clock = Some(RIGHT);
     }

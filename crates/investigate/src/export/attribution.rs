@@ -54,6 +54,9 @@ pub struct FlowLine<'a> {
     pub protocol: Option<Transport>,
     /// What it was taken for.
     pub class: Option<&'a str>,
+    /// It is no flow but a GPU that came into use: which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<&'a str>,
 }
 
 /// A call that may have caused a flow.
@@ -115,6 +118,7 @@ impl<'a> FlowLine<'a> {
             destination_name: end.and_then(|end| end.name.as_deref()),
             protocol: flow.transport,
             class: flow.class.as_deref(),
+            gpu: end.is_some_and(|end| end.is_gpu).then(|| incident.destinations.text(flow.destination)),
         }
     }
 

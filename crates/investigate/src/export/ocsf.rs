@@ -158,7 +158,11 @@ fn evidences(culprit: &Culprit) -> Vec<Value> {
         .extend(culprit.command.as_deref().map(|command| ("cmd_line".to_owned(), beginning(command).into())));
     process.extend(culprit.start.map(|start| ("created_time".to_owned(), millis(start).into())));
     let call = json!({ "process": process });
-    let to = |share: &Share| json!({ "dst_endpoint": endpoint(&share.of), "data": { "flows": share.flows } });
+    // "many hosts", "GPU 3 of worker-7": what has spaces is no end of a network.
+    let to = |share: &Share| match share.of.contains(' ') {
+        true => json!({ "data": { "flows": share.flows, "to": share.of } }),
+        false => json!({ "dst_endpoint": endpoint(&share.of), "data": { "flows": share.flows } }),
+    };
     std::iter::once(call).chain(culprit.destinations.iter().take(DESTINATIONS).map(to)).collect()
 }
 

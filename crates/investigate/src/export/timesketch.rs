@@ -112,6 +112,8 @@ struct FlowLine<'a> {
     destination_name: Option<&'a str>,
     protocol: Option<String>,
     class: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<&'a str>,
     run: Option<&'a str>,
     tool_call_id: Option<&'a str>,
     probability: Option<f64>,
@@ -154,9 +156,11 @@ impl<W: Write> Timeline<W> {
     /// The output's.
     pub fn flow(&mut self, found: &Attribution<'_>) -> io::Result<()> {
         let flow = &found.flow;
-        let description = match flow.corrected {
-            Some(_) => "Flow, in the common time",
-            None => "Flow, on its sensor's clock",
+        let description = match (flow.corrected, flow.gpu) {
+            (Some(_), None) => "Flow, in the common time",
+            (None, None) => "Flow, on its sensor's clock",
+            (Some(_), Some(_)) => "GPU last seen idle, in the common time",
+            (None, Some(_)) => "GPU last seen idle, on its own clock",
         };
         let time = flow.corrected.unwrap_or(flow.time);
         let evidence = found.evidence.join("; ");
@@ -169,6 +173,7 @@ impl<W: Write> Timeline<W> {
             destination_name: flow.destination_name.map(short),
             protocol: flow.protocol.map(protocol),
             class: flow.class.map(short),
+            gpu: flow.gpu.map(short),
             run: found.run.map(short),
             tool_call_id: found.tool_call_id.map(short),
             probability: found.probability,
@@ -219,7 +224,10 @@ fn caused(found: &Attribution<'_>) -> String {
         (None, _) if found.untold.is_some() => "what caused it can't be told".to_owned(),
         (None, _) => format!("no call caused it ({})", plain(found.none_probability)),
     };
-    format!("{}{from} to {}: {cause}", beginning(class, EXCERPT), beginning(&to, EXCERPT))
+    match found.flow.gpu {
+        Some(gpu) => format!("{} of {}: {cause}", beginning(class, EXCERPT), beginning(gpu, EXCERPT)),
+        None => format!("{}{from} to {}: {cause}", beginning(class, EXCERPT), beginning(&to, EXCERPT)),
+    }
 }
 
 fn described(means: Means) -> &'static str {

@@ -109,10 +109,6 @@ pub(super) fn take(
     format: Format,
     mut flow: Flow,
 ) -> Result<(), KeepError> {
-    if flow.kind == FlowKind::Gpu {
-        incident.left_out.records_beside += 1;
-        return Ok(());
-    }
     let key = connections.key(format, &mut flow);
     if let Some(known) = key.and_then(|key| connections.known.get(&key)) {
         incident.left_out.records_beside += 1;
@@ -124,14 +120,19 @@ pub(super) fn take(
         incident.left_out.flows_without_place += 1;
     }
     let row = row(incident, format, &flow, place);
-    note(incident, &row);
-    let position = incident.flows.push(row)?;
+    let position = keep(incident, row)?;
     if let Some(key) = key
         && connections.known.len() < CONNECTIONS
     {
         connections.known.insert(key, position);
     }
     Ok(())
+}
+
+/// Keeps a flow, and counts it.
+pub(super) fn keep(incident: &mut Incident, row: FlowRow) -> Result<Position, KeepError> {
+    note(incident, &row);
+    incident.flows.push(row)
 }
 
 /// Counts what is asked of all flows together.
@@ -244,6 +245,7 @@ fn destination(incident: &mut Incident, flow: &Flow) -> Id {
             name: flow.destination_name.clone(),
             address: flow.destination,
             port: flow.destination_port,
+            is_gpu: false,
         });
     }
     id

@@ -5,6 +5,7 @@
 
 mod calls;
 mod flows;
+pub(crate) mod gpu;
 mod parts;
 mod places;
 mod record;
@@ -20,6 +21,7 @@ use crate::model::Id;
 
 pub use calls::CallRow;
 pub use flows::FlowRow;
+pub use gpu::GpusLeftOut;
 pub use parts::{Flows, Keep, KeepError};
 pub use texts::Texts;
 
@@ -65,6 +67,8 @@ pub struct End {
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: Option<u16>,
+    /// It is a GPU, which has neither.
+    pub is_gpu: bool,
 }
 
 /// How many flows go to a destination, and from where: the first [`Visits::FEW`] places, of which the flows without a place are one.
@@ -94,8 +98,10 @@ pub struct LeftOut {
     pub spans_without_place: u64,
     /// Flows whose addresses it does not know.
     pub flows_without_place: u64,
-    /// Records that tell more of a connection that is there, or measure something that is no flow.
+    /// Records that tell more of a connection that is there.
     pub records_beside: u64,
+    /// What of GPUs can't be told.
+    pub gpus: GpusLeftOut,
 }
 
 /// Takes in what was read.
@@ -106,6 +112,7 @@ pub struct Builder {
     places: places::Places,
     connections: flows::Connections,
     answered: flows::Answered,
+    gpus: gpu::Gpus,
 }
 
 impl Builder {
@@ -124,6 +131,7 @@ impl Builder {
             places,
             connections: flows::Connections::default(),
             answered: flows::Answered::default(),
+            gpus: gpu::Gpus::default(),
         }
     }
 
@@ -132,11 +140,14 @@ impl Builder {
         calls::take(&mut self.incident, &self.places, format, span);
     }
 
-    /// Takes in a flow.
+    /// Takes in a flow, or a sample.
     ///
     /// # Errors
     /// If it can't be kept.
     pub fn flow(&mut self, format: ::flows::Format, flow: ::flows::Flow) -> Result<(), KeepError> {
+        if flow.kind == ::flows::FlowKind::Gpu {
+            return self.gpus.take(&mut self.incident, &self.places, &flow);
+        }
         flows::take(
             &mut self.incident,
             &self.places,
@@ -153,6 +164,7 @@ impl Builder {
     /// If flows can't be had from where they were kept.
     pub fn build(self) -> Result<Incident, KeepError> {
         let mut incident = self.incident;
+        self.gpus.finish(&mut incident, &self.places)?;
         incident.gone = self.places.ends(&incident.runs);
         calls::complete(&mut incident);
         flows::coarsen(&mut incident)?;

@@ -13,6 +13,8 @@ pub(super) struct Places {
     by_name: HashMap<String, Vec<Id>>,
     /// When each name was over, where told.
     ends: HashMap<String, i64>,
+    /// Machines with several addresses are places too: what is told of the machine may be of any of them.
+    machines: HashMap<String, Id>,
     /// No host map: all is at one place.
     everywhere: bool,
 }
@@ -39,7 +41,42 @@ impl Places {
                 *end = to.latest().max(*end);
             }
         }
+        places.add_machines(hosts, texts);
         places
+    }
+
+    fn add_machines(&mut self, hosts: &Hosts, texts: &mut Texts) {
+        for place in hosts.places() {
+            let Some(host) = place.host.as_deref() else { continue };
+            if self.by_name.get(host).is_none_or(|ids| ids.len() < 2) {
+                continue;
+            }
+            let id = texts.id(host);
+            self.machines.insert(host.to_owned(), id);
+            for known in [&place.run, &place.sandbox].into_iter().flatten() {
+                if let Some(ids) = self.by_name.get_mut(&**known).filter(|ids| !ids.contains(&id)) {
+                    ids.push(id);
+                }
+            }
+        }
+        for (host, id) in &self.machines {
+            if let Some(ids) = self.by_name.get_mut(host).filter(|ids| !ids.contains(id)) {
+                ids.push(*id);
+            }
+        }
+    }
+
+    /// The place of a name that the host map knows. A machine of several addresses is one itself.
+    pub(super) fn named(&self, name: &str) -> Option<Id> {
+        self.machines.get(name).copied().or_else(|| self.by_name.get(name)?.first().copied())
+    }
+
+    /// Where something is that has no address: by the first name that the host map knows.
+    pub(super) fn of_machine<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> Option<Id> {
+        if self.everywhere {
+            return Some(0);
+        }
+        names.find_map(|name| self.named(name))
     }
 
     /// Where a span was: by its run, else its sandbox, else its address, else its host.
@@ -67,7 +104,7 @@ impl Places {
             texts.find(&name(&place.network.to_string()))
         };
         let translated = flow.translated.map(|(address, _)| address);
-        let by_host = || self.by_name.get(flow.host.as_deref()?)?.first().copied();
+        let by_host = || self.named(flow.host.as_deref()?);
         of(flow.source).or_else(|| of(translated)).or_else(by_host).or_else(|| of(flow.destination))
     }
 

@@ -7,7 +7,7 @@ use event::Timestamp;
 use intake::Origin;
 
 use super::super::model::{Culprit, Share};
-use super::{Case, class, is_malicious, largest};
+use super::{Case, class, gpus, is_malicious, largest};
 use crate::attribution::{Answer, Evidence};
 use crate::incident::{CallRow, FlowRow};
 use crate::model::Id;
@@ -84,10 +84,17 @@ pub(super) fn ranked(loads: &HashMap<usize, Load>) -> Vec<usize> {
 pub(super) struct Where {
     classes: HashMap<Arc<str>, f64>,
     destinations: HashMap<Id, f64>,
+    /// What is told of GPUs that came into use.
+    gpus: Vec<String>,
 }
 
 /// The same for those that are known, by the flows of a part.
-pub(super) fn wheres(known: &HashSet<usize>, flows: &[FlowRow], answers: &[Answer]) -> HashMap<usize, Where> {
+pub(super) fn wheres(
+    case: Case<'_>,
+    known: &HashSet<usize>,
+    flows: &[FlowRow],
+    answers: &[Answer],
+) -> HashMap<usize, Where> {
     let mut wheres: HashMap<usize, Where> = HashMap::new();
     for (flow, answer) in flows.iter().zip(answers).filter(|(flow, _)| is_malicious(flow)) {
         for (call, probability) in answer.candidates.iter().filter(|(call, _)| known.contains(call)) {
@@ -95,6 +102,9 @@ pub(super) fn wheres(known: &HashSet<usize>, flows: &[FlowRow], answers: &[Answe
             *place.classes.entry(class(flow)).or_default() += probability;
             *place.destinations.entry(flow.destination).or_default() += probability;
         }
+    }
+    for (call, sentences) in gpus::beside(case, known, flows, answers) {
+        wheres.entry(call).or_default().gpus = sentences;
     }
     wheres
 }
@@ -110,6 +120,8 @@ pub(super) fn add_wheres(wheres: &mut HashMap<usize, Where>, later: HashMap<usiz
         for (destination, flows) in later.destinations {
             *place.destinations.entry(destination).or_default() += flows;
         }
+        place.gpus.extend(later.gpus);
+        place.gpus.truncate(gpus::EACH);
     }
 }
 
@@ -149,7 +161,13 @@ fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culpri
             .collect(),
         destinations_left_out: place.destinations.len().saturating_sub(SHARES) as u64,
         destinations: largest(&place.destinations, SHARES).into_iter().map(destination).collect(),
-        evidence: load.evidence.iter().map(ToString::to_string).collect(),
+        evidence: load.evidence.iter().map(ToString::to_string).chain(beside(place)).collect(),
         origin: Some(Origin::new(call.origin.0.clone(), call.origin.1)),
     }
+}
+
+/// What GPUs tell of a call that mined.
+fn beside(place: &Where) -> impl Iterator<Item = String> {
+    let mines = place.classes.keys().any(|class| class.starts_with("mining"));
+    place.gpus.iter().filter(move |_| mines).cloned()
 }

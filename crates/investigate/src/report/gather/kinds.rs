@@ -29,6 +29,7 @@ impl Kind {
             ("mining", "stratum") => bad("Mining for a pool", Critical, &["T1496"]),
             ("mining", "pool" | "pool-name") => bad("Asking for a mining pool", High, &["T1496"]),
             ("mining", "port") => bad("A port that mining pools use", High, &["T1496"]),
+            ("mining", "gpu") => bad("A program that mines, on a GPU", Critical, &["T1496"]),
             ("mining", _) => bad("Mining", Critical, &["T1496"]),
             ("tunnel", "reverse-ssh") => {
                 bad("Somebody outside acts through SSH", High, &["T1572", "T1021.004"])
@@ -40,6 +41,7 @@ impl Kind {
             ("scan", _) => bad("Looking for what the network has", High, &["T1046"]),
             ("exfil" | "exfiltration", _) => bad("Sending much away", High, &["T1048"]),
             ("theft", _) => bad("Taking credentials", High, &["T1552"]),
+            ("gpu", "use") => calm("A GPU came into use"),
             (super::UNCLASSIFIED, "") => calm("The records don't tell enough to say"),
             _ => calm("Not what is looked for"),
         }

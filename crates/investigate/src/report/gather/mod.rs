@@ -10,6 +10,7 @@
 mod course;
 mod culprits;
 mod episodes;
+mod gpus;
 mod heat;
 mod kinds;
 #[cfg(test)]
@@ -189,7 +190,10 @@ impl Details {
             case.incident,
             &Vec::from_iter(parts),
             |flows, answers| {
-                (culprits::wheres(&known, flows, answers), episodes::flows(case, &index, flows, answers))
+                (
+                    culprits::wheres(case, &known, flows, answers),
+                    episodes::flows(case, &index, flows, answers),
+                )
             },
             |(wheres, flows)| {
                 culprits::add_wheres(&mut details.wheres, wheres);

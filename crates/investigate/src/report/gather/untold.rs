@@ -46,6 +46,7 @@ pub(super) fn sentences(case: Case<'_>, unsaid: &Unsaid) -> Vec<String> {
     let mut all: Vec<String> = flows(unsaid).collect();
     all.extend(calls(case));
     all.extend(clocks(case));
+    all.extend(gpus(case));
     all
 }
 
@@ -97,4 +98,26 @@ fn clocks(case: Case<'_>) -> Vec<String> {
         Some(_) => None,
     };
     traces.chain(flows).filter_map(sentence).collect()
+}
+
+/// What of GPUs was seen and can be nobody's.
+fn gpus(case: Case<'_>) -> Vec<String> {
+    let left_out = &case.incident.left_out.gpus;
+    let mining = match left_out.mining_without_begin {
+        0 => String::new(),
+        some => format!(", {} of them by programs that mine", count(some)),
+    };
+    [
+        (
+            "Times that a GPU was in use and no sample saw it begin (from its first sample on, or after a hole), so that no call can be told to have begun it",
+            left_out.without_begin,
+            mining,
+        ),
+        ("Samples of GPUs older than the ones before them, which were passed over", left_out.out_of_order, String::new()),
+        ("Samples of more GPUs and programs than are followed", left_out.too_many, String::new()),
+    ]
+    .into_iter()
+    .filter(|(_, number, _)| *number > 0)
+    .map(|(what, number, more)| format!("{what}: {}{more}.", count(number)))
+    .collect()
 }
