@@ -47,6 +47,9 @@ pub(crate) struct InvestigateOptions {
     /// Which address was whose and when: a table with the columns address, run, and from and to where known; pods; leases
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) hosts: Vec<PathBuf>,
+    /// Flows of a time, or of machines, where nothing was wrong: what is ordinary is told by them
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) baseline: Vec<PathBuf>,
     /// The zone of times that state none: traces=Asia/Shanghai, flows=UTC, hosts=…
     #[arg(long, value_name = "SIDE=ZONE", value_parser = zone)]
     pub(crate) zone: Vec<(Side, jiff::tz::TimeZone)>,

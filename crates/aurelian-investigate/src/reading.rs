@@ -5,8 +5,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use intake::{Clock, Input, Problems};
+use investigate::baseline::{self, Baseline};
 use investigate::hosts::Hosts;
-use investigate::incident::{Builder, Incident, Keep};
+use investigate::incident::{Builder, Incident, Keep, KeepError};
 use investigate::report::model::{InputSummary, ProblemSummary, Role};
 
 use trace::ReadError;
@@ -40,10 +41,13 @@ pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Resu
             &problems,
         ));
     }
+    let baseline = baseline(options, &hosts, &clock(Side::Flows), &mut inputs, progress)?;
     let keep = Keep { beyond: Some((options.memory / FLOWS_SHARE, options.out.clone())) };
     let mut builder = Builder::keeping(hosts, keep);
+    baseline.into_iter().for_each(|baseline| builder.baseline(baseline));
     traces(options, &clock(Side::Traces), &mut builder, &mut inputs, progress)?;
-    flows(options, &clock(Side::Flows), &mut builder, &mut inputs, progress)?;
+    let side = (Role::Flows, &options.flows[..], clock(Side::Flows));
+    flows(options, side, &mut inputs, progress, |format, flow| builder.flow(format, flow))?;
     let mut incident = builder.build()?;
     investigate::classify::classify(&mut incident)?;
     for (what, paths, none) in [
@@ -51,8 +55,7 @@ pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Resu
         ("flows", &options.flows, incident.flows.is_empty()),
     ] {
         if none {
-            let named = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-            return Err(Failure::Nothing { what, named });
+            return Err(nothing(what, paths));
         }
     }
     Ok(Read { incident, inputs })
@@ -96,14 +99,35 @@ fn traces(
     Ok(())
 }
 
-fn flows(
+/// What is ordinary, if a baseline was named.
+fn baseline(
     options: &InvestigateOptions,
+    hosts: &Hosts,
     clock: &Clock,
-    builder: &mut Builder,
     inputs: &mut Vec<InputSummary>,
     progress: &mut Progress,
+) -> Result<Option<Baseline>, Failure> {
+    if options.baseline.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = baseline::Reader::new(hosts.clone());
+    let side = (Role::Baseline, &options.baseline[..], clock.clone());
+    flows(options, side, inputs, progress, |format, flow| reader.flow(format, flow))?;
+    let baseline = reader.finish()?;
+    match baseline.records() {
+        0 => Err(nothing("flows of a baseline", &options.baseline)),
+        _ => Ok(Some(baseline)),
+    }
+}
+
+fn flows(
+    options: &InvestigateOptions,
+    (role, paths, clock): (Role, &[PathBuf], Clock),
+    inputs: &mut Vec<InputSummary>,
+    progress: &mut Progress,
+    mut take: impl FnMut(flows::Format, flows::Flow) -> Result<(), KeepError>,
 ) -> Result<(), Failure> {
-    for file in files(&options.flows)? {
+    for file in files(paths)? {
         let mut count = 0_u64;
         let input = Input::open(file.as_path()).map_err(flows::ReadError::from)?;
         let reading = flows::Options {
@@ -113,19 +137,19 @@ fn flows(
         };
         let format = flows::detect(&input, &reading);
         let outcome = beside(
-            move |take| flows::read_input(input, &reading, take),
+            move |give| flows::read_input(input, &reading, give),
             |flow| {
                 count += 1;
                 progress.tell(|| format!("reading {}: {count} flows", file.display()));
-                format.map_or(Ok(()), |format| Ok(builder.flow(format, flow)?))
+                format.map_or(Ok(()), |format| Ok(take(format, flow)?))
             },
         )?;
         inputs.push(match outcome {
             Ok(outcome) => {
                 let format = Some(outcome.format.name());
-                summary(Role::Flows, file.display().to_string(), format, outcome.flows, &outcome.problems)
+                summary(role, file.display().to_string(), format, outcome.flows, &outcome.problems)
             }
-            Err(error) => unread(Role::Flows, &file, count, &error.to_string()),
+            Err(error) => unread(role, &file, count, &error.to_string()),
         });
     }
     Ok(())
@@ -157,6 +181,11 @@ fn beside<T: Send + 'static, O: Send + 'static>(
     }
     // A panic in there is one here.
     Ok(reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+fn nothing(what: &'static str, paths: &[PathBuf]) -> Failure {
+    let named = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    Failure::Nothing { what, named }
 }
 
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {

@@ -241,6 +241,10 @@ fn what_is_wrong_is_named() {
             vec!["investigate", "--traces", "empty.log", "--flows", "empty.log"],
             "no calls with a time in empty.log",
         ),
+        (
+            vec!["investigate", "--traces", "empty.log", "--flows", "empty.log", "--baseline", "empty.log"],
+            "no flows of a baseline in empty.log",
+        ),
         (vec!["investigate", "--traces", "x", "--flows", "x", "--skew", "soon"], "no unit"),
         (
             vec!["investigate", "--traces", "x", "--flows", "x", "--zone", "traces=Mars/Olympus"],

@@ -10,6 +10,7 @@
 //! - [`model`]: which call caused which flow;
 //! - [`incident`]: all that was read, in a compact form;
 //! - [`classify`]: what a flow is, as far as its record tells;
+//! - [`baseline`]: what is ordinary, from the logs of better times;
 //! - [`attribution`]: the whole way to an answer for each flow;
 //! - [`behaviour`]: what the traffic goes together with;
 //! - [`report`] shows what was found to people, [`export`] to other programs;
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attribution;
+pub mod baseline;
 pub mod behaviour;
 pub mod classify;
 pub mod clocks;

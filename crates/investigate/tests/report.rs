@@ -33,6 +33,7 @@ fn the_page_of_an_empty_report() {
         heat: Default::default(),
         behaviour: vec![],
         behaviour_untestable: 0,
+        baseline: None,
         onset: vec![],
         hours: vec![],
         calibration: None,
@@ -78,6 +79,10 @@ fn hostile() -> Report {
         .for_each(|class| class.class = bad());
     report.heat.destinations.iter_mut().chain(&mut report.heat.tools).for_each(|name| *name = bad());
     report.behaviour.iter_mut().for_each(|pair| (pair.class, pair.value) = (bad(), bad()));
+    if let Some(baseline) = &mut report.baseline {
+        baseline.rates_untold = Some(bad());
+        baseline.held_back_to.iter_mut().for_each(|each| (each.class, each.destination) = (bad(), bad()));
+    }
     report.onset.iter_mut().for_each(|onset| onset.class = bad());
     report.hours.iter_mut().for_each(|hours| hours.class = bad());
     report

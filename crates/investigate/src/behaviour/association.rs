@@ -9,7 +9,7 @@ use crate::incident::Incident;
 use crate::report::model::{Association, Factor};
 
 /// A table is tested if the clearest one with its sums would have this p.
-const TESTABLE: f64 = 0.01;
+pub(crate) const TESTABLE: f64 = 0.01;
 
 /// What came of the pairs of a class and a value.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -24,7 +24,7 @@ pub(super) fn chi_square(statistic: f64, freedom: u32) -> f64 {
 
 /// For each p-value the smallest false discovery rate at which it would be taken among all of them: min over the larger ones of
 /// p·m/rank (Benjamini and Hochberg, *J. R. Stat. Soc. B* 57, 1995).
-pub(super) fn false_discovery_rates(p: &[f64]) -> Vec<f64> {
+pub(crate) fn false_discovery_rates(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*b].total_cmp(&p[*a]));
     let mut rates = vec![1.0; p.len()];

@@ -113,7 +113,7 @@ impl Margins {
 }
 
 /// From the summit downwards, all that is no more probable than what was seen.
-fn tail(seen: f64, summit: f64, steps: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn tail(seen: f64, summit: f64, steps: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut probability) = (0.0, summit);
     for step in steps {
         probability *= step;
@@ -128,7 +128,7 @@ fn tail(seen: f64, summit: f64, steps: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The logarithm of "n choose k".
-fn choose(n: u64, k: u64) -> f64 {
+pub(super) fn choose(n: u64, k: u64) -> f64 {
     let factorial = |of: u64| libm::lgamma(of as f64 + 1.0);
     factorial(n) - factorial(k) - factorial(n.saturating_sub(k))
 }

@@ -10,6 +10,7 @@
 //! | does it go together with a property? | odds ratio with its interval; Fisher's exact test on whole numbers | `fourfold` |
 //! | how many such answers are chance? | Benjamini and Hochberg's q over all that was tested, of all classes and factors at once | `chances` |
 //! | what is tested? | tables whose sums could show anything at all (Tarone); the others are counted | `fourfold` |
+//! | is it more frequent than in a baseline? | ratio of rates with its interval; exact test of a binomial share ([`crate::baseline`]) | `binomial` |
 //! | does it keep hours? | χ² of episodes against the hours of work | `hours` |
 //!
 //! Units are calls for what calls have (tool, kind of command) and episodes for what episodes have (`units`). Only what could
@@ -23,6 +24,7 @@
 //! Left out: when in the training it began, and where it goes ([`crate::report::gather`], which puts all of it together).
 
 mod association;
+pub(crate) mod binomial;
 mod causes;
 mod chances;
 mod fourfold;
@@ -35,7 +37,9 @@ use crate::attribution::Timeline;
 use crate::incident::Incident;
 
 pub use association::Associations;
+pub(crate) use association::TESTABLE;
 pub use causes::Tallies;
+pub(crate) use chances::false_discovery_rates;
 pub(crate) use hours::chances;
 
 /// What goes together with what.

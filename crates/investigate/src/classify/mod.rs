@@ -12,6 +12,8 @@
 //! | as another flow to the same end | what one flow has shown of a pool or of the far side of a tunnel |
 //! | as the alarm says | words of an alarm about any of these |
 //!
+//! A baseline ([`crate::baseline`]) holds back weak classes (`mining.port`, `tunnel.ssh`, `exfil.volume`) of what it has as a matter of course.
+//!
 //! What has a class already keeps it. A flow without a class is not thereby honest: it is one of which its record does not tell enough.
 
 mod fan_out;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use flows::FlowKind;
 
+use crate::baseline::Beside;
 use crate::incident::{FlowRow, Incident, KeepError};
 use crate::model::Id;
 
@@ -37,6 +40,9 @@ const CODE_HOSTS: &[&str] =
 const FETCH: i64 = 120_000_000_000;
 /// Much, in bytes.
 const MUCH: u64 = 20 << 20;
+
+/// Classes that a port, a length or a volume alone speaks for.
+const WEAK: [&str; 3] = ["mining.port", "tunnel.ssh", "exfil.volume"];
 
 /// Families of classes that an investigation looks for, by the first word of their names, as the analyzers and as simulated incidents
 /// call them.
@@ -54,25 +60,40 @@ pub fn names_malice(class: &str) -> bool {
 pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
     let mut shared = HashMap::new();
     let mut known = KnownEnds::default();
+    let mut beside = incident.beside.take();
     for part in 0..incident.flows.parts() {
         let mut rows = incident.flows.part(part)?;
-        classify_part(incident, &mut rows, &mut shared);
+        classify_part(incident, &mut rows, &mut shared, beside.as_mut());
         rows.iter().for_each(|row| known.learn(row));
         incident.flows.put(part, &rows)?;
     }
-    if known.0.is_empty() {
-        return Ok(());
+    if !known.0.is_empty() || beside.is_some() {
+        for part in 0..incident.flows.parts() {
+            complete_part(incident, part, &known, beside.as_mut())?;
+        }
     }
-    for part in 0..incident.flows.parts() {
-        let mut rows = incident.flows.part(part)?;
-        let mut changed = false;
-        for row in rows.iter_mut().filter(|row| row.class.is_none()) {
-            row.class = known.class(row);
-            changed |= row.class.is_some();
-        }
-        if changed {
-            incident.flows.put(part, &rows)?;
-        }
+    incident.beside = beside;
+    Ok(())
+}
+
+/// Gives flows the classes of the ends that they go to, and counts them beside the baseline.
+fn complete_part(
+    incident: &mut Incident,
+    part: usize,
+    known: &KnownEnds,
+    beside: Option<&mut Beside>,
+) -> Result<(), KeepError> {
+    let mut rows = incident.flows.part(part)?;
+    let mut is_changed = false;
+    for row in rows.iter_mut().filter(|row| row.class.is_none()) {
+        row.class = known.class(row);
+        is_changed |= row.class.is_some();
+    }
+    if is_changed {
+        incident.flows.put(part, &rows)?;
+    }
+    if let Some(beside) = beside {
+        rows.iter().filter(|row| row.kind != FlowKind::Gpu).for_each(|row| beside.here.take(row));
     }
     Ok(())
 }
@@ -102,23 +123,47 @@ fn classify_part(
     incident: &mut Incident,
     rows: &mut [FlowRow],
     shared: &mut HashMap<&'static str, Arc<str>>,
+    mut beside: Option<&mut Beside>,
 ) {
     let scans = fan_out::find(rows);
     for (row, scan) in rows.iter_mut().zip(scans) {
-        let few = incident.visits.get(row.destination as usize).is_some_and(|visits| visits.are_of_few());
-        let class = by_alarm(row)
-            .or_else(|| mining(incident, row))
-            .or_else(|| tunnel(incident, row))
-            .or_else(|| scan.then_some("scan.hosts"))
-            .or_else(|| exfiltration(row, few));
-        if let (None, Some(class)) = (&row.class, class) {
-            row.class = Some(Arc::clone(shared.entry(class).or_insert_with(|| class.into())));
+        if row.class.is_none() {
+            let class = class(incident, row, scan, beside.as_deref_mut());
+            row.class = class.map(|class| Arc::clone(shared.entry(class).or_insert_with(|| class.into())));
         }
         if scan {
             // A scan goes to many ends once; what began it began all of it.
             row.destination = incident.swept(row);
         }
     }
+}
+
+fn class(
+    incident: &Incident,
+    row: &FlowRow,
+    scan: bool,
+    mut beside: Option<&mut Beside>,
+) -> Option<&'static str> {
+    let few = incident.visits.get(row.destination as usize).is_some_and(|visits| visits.are_of_few());
+    let destination = (row.destination, incident.destinations.text(row.destination));
+    let mut unusual = |class: &&'static str| {
+        let beside = beside.as_deref_mut().filter(|_| WEAK.contains(class));
+        !beside.is_some_and(|beside| beside.holds_back(class, destination))
+    };
+    by_alarm(row)
+        .or_else(|| mining(incident, row).filter(&mut unusual))
+        .or_else(|| tunnel(incident, row).filter(&mut unusual))
+        .or_else(|| scan.then_some("scan.hosts"))
+        .or_else(|| exfiltration(row, few).filter(&mut unusual))
+}
+
+/// The weak class that a flow would have, from however many places its destination is called.
+pub(crate) fn weak(incident: &Incident, row: &FlowRow) -> Option<&'static str> {
+    if by_alarm(row).is_some() {
+        return None;
+    }
+    let class = mining(incident, row).or_else(|| tunnel(incident, row)).or_else(|| exfiltration(row, true));
+    class.filter(|class| WEAK.contains(class))
 }
 
 /// What other detectors' words mean.

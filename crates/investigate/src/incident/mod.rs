@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use intake::Origin;
 
+use crate::baseline::{Baseline, Beside};
 use crate::hosts::Hosts;
 use crate::model::Id;
 
@@ -56,6 +57,8 @@ pub struct Incident {
     pub gone: Vec<Option<i64>>,
     /// What was left out, and why.
     pub left_out: LeftOut,
+    /// A baseline, if there is one.
+    pub(crate) beside: Option<Beside>,
 }
 
 /// What a destination is.
@@ -156,6 +159,21 @@ impl Builder {
             format,
             flow,
         )
+    }
+
+    /// Lays a baseline beside it.
+    pub fn baseline(&mut self, baseline: Baseline) {
+        self.incident.beside = Some(Beside::new(baseline));
+    }
+
+    /// The flows that were taken in since the last time, as an incident of their own. Names that were told hold on; connections don't.
+    pub(crate) fn turn(&mut self) -> Result<Incident, KeepError> {
+        let places = self.incident.places.clone();
+        let next = Incident { flows: Flows::new(Keep::default()), places, ..Incident::default() };
+        let mut incident = std::mem::replace(&mut self.incident, next);
+        self.connections = flows::Connections::default();
+        flows::coarsen(&mut incident)?;
+        Ok(incident)
     }
 
     /// All of it.

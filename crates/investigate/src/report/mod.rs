@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+mod baseline;
 mod behaviour;
 mod calibration;
 mod clocks;
@@ -41,13 +42,14 @@ const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
 /// The sections and their names in the navigation.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("summary", "In short"),
     ("culprits", "Who did it"),
     ("traffic", "What was seen"),
     ("episodes", "Episodes"),
     ("heat", "Where to"),
     ("behaviour", "Goes with"),
+    ("baseline", "Baseline"),
     ("course", "When"),
     ("clocks", "Clocks"),
     ("calibration", "Calibration"),
@@ -84,6 +86,7 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Markup {
         (episodes::section(report, palette))
         (heat::section(&report.heat))
         (behaviour::section(report, palette))
+        @if let Some(baseline) = &report.baseline { (baseline::section(baseline, palette)) }
         (course::section(report, palette))
         (clocks::section(report))
         @if let Some(calibration) = &report.calibration { (calibration::section(calibration)) }
@@ -140,7 +143,11 @@ fn mark() -> Markup {
 }
 
 fn navigation(report: &Report) -> Markup {
-    let is_there = |id: &str| id != "calibration" || report.calibration.is_some();
+    let is_there = |id: &str| match id {
+        "baseline" => report.baseline.is_some(),
+        "calibration" => report.calibration.is_some(),
+        _ => true,
+    };
     html! {
         nav aria-label="Sections" {
             ul {

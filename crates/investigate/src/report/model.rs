@@ -10,10 +10,12 @@ use event::fact::Severity;
 use intake::{Origin, Problems, Sample};
 use serde::Serialize;
 
+mod baseline;
 mod behaviour;
 mod clock;
 mod episode;
 
+pub use baseline::{BaselineSummary, ClassRate, HeldBack};
 pub use behaviour::{Association, Calibration, Factor, HeatMap, Hours, Onset, ReliabilityBin, StepRate};
 pub use clock::ClockDiagnosis;
 pub use episode::{Activity, ClassActivity, EpisodeTimeline, TimelineCall, TimelineFlow};
@@ -47,6 +49,8 @@ pub struct Report {
     pub behaviour: Vec<Association>,
     /// Pairs of a class and a value that could have shown nothing, whatever was seen, and so were not tested.
     pub behaviour_untestable: u64,
+    /// What a baseline says, if there was one.
+    pub baseline: Option<BaselineSummary>,
     /// When in the training it began.
     pub onset: Vec<Onset>,
     /// The time of day.

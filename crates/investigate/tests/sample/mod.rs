@@ -6,9 +6,9 @@ use event::Timestamp;
 use event::fact::Severity;
 use intake::{Origin, Sample};
 use investigate::report::model::{
-    Activity, Association, Calibration, ClassActivity, ClassSummary, ClockDiagnosis, Culprit,
-    EpisodeTimeline, Factor, HeatMap, Hours, InputSummary, Onset, ProblemSummary, ReliabilityBin, Report,
-    Role, Share, StepRate, TimelineCall, TimelineFlow, Totals,
+    Activity, Association, BaselineSummary, Calibration, ClassActivity, ClassRate, ClassSummary,
+    ClockDiagnosis, Culprit, EpisodeTimeline, Factor, HeatMap, HeldBack, Hours, InputSummary, Onset,
+    ProblemSummary, ReliabilityBin, Report, Role, Share, StepRate, TimelineCall, TimelineFlow, Totals,
 };
 
 /// 2026-03-01T12:00:00Z.
@@ -45,6 +45,7 @@ pub(crate) fn report() -> Report {
         heat: heat(),
         behaviour: behaviour(),
         behaviour_untestable: 41,
+        baseline: Some(baseline()),
         onset: vec![onset()],
         hours: hours(),
         calibration: Some(calibration()),
@@ -304,5 +305,36 @@ fn calibration() -> Calibration {
         brier: 0.0312,
         naive_brier: Some(0.2871),
         bins: vec![bin(0.05, 0.04, 900), bin(0.5, 0.46, 120), bin(0.97, 0.98, 7_200)],
+    }
+}
+
+fn baseline() -> BaselineSummary {
+    let rate = |class: &str, here, baseline| ClassRate {
+        class: class.into(),
+        here,
+        baseline,
+        expected: baseline as f64 / 2.0,
+        ratio: (baseline > 0).then(|| 2.0 * here as f64 / baseline as f64),
+        interval: (1.5, (baseline > 0).then_some(9.0)),
+        p: (here > 2).then_some(0.000_2),
+        q: (here > 2).then_some(0.000_4),
+    };
+    BaselineSummary {
+        records: 40_112,
+        destinations: 731,
+        records_to_others: 0,
+        records_elsewhere: 12,
+        place_hours_here: 480,
+        place_hours: 960,
+        rates: vec![rate("mining.stratum", 9, 0), rate("tunnel.reverse-ssh", 4, 3), rate("scan.hosts", 1, 2)],
+        rates_untold: None,
+        held_back: 17,
+        held_back_to: vec![HeldBack {
+            class: "exfil.volume".into(),
+            destination: "backup.example.net".into(),
+            flows: 17,
+            baseline: 96,
+        }],
+        held_back_left_out: 0,
     }
 }

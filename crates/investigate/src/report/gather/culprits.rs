@@ -7,7 +7,7 @@ use event::Timestamp;
 use intake::Origin;
 
 use super::super::model::{Culprit, Share};
-use super::{Case, class, gpus, is_malicious, largest};
+use super::{Case, baseline, class, gpus, is_malicious, largest};
 use crate::attribution::{Answer, Evidence};
 use crate::incident::{CallRow, FlowRow};
 use crate::model::Id;
@@ -140,6 +140,8 @@ pub(super) fn list(
 fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culprit {
     let text = |text: &std::sync::Arc<str>| text.to_string();
     let tool = case.incident.tools.text(call.tool);
+    let destinations = largest(&place.destinations, SHARES);
+    let told = baseline::evidence(case, &destinations);
     let destination =
         |(id, flows): (Id, f64)| Share { of: case.incident.destinations.text(id).to_owned(), flows };
     Culprit {
@@ -160,8 +162,8 @@ fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culpri
             .map(|(class, flows)| Share { of: class.to_string(), flows })
             .collect(),
         destinations_left_out: place.destinations.len().saturating_sub(SHARES) as u64,
-        destinations: largest(&place.destinations, SHARES).into_iter().map(destination).collect(),
-        evidence: load.evidence.iter().map(ToString::to_string).chain(beside(place)).collect(),
+        destinations: destinations.into_iter().map(destination).collect(),
+        evidence: load.evidence.iter().map(ToString::to_string).chain(beside(place)).chain(told).collect(),
         origin: Some(Origin::new(call.origin.0.clone(), call.origin.1)),
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Left out: calibration. Who has it puts it into the report.
 
+mod baseline;
 mod course;
 mod culprits;
 mod episodes;
@@ -24,6 +25,7 @@ use event::Timestamp;
 
 use super::model::{ClassSummary, ClockDiagnosis, InputSummary, Report, Totals};
 use crate::attribution::{Answer, Attribution};
+use crate::baseline::compare;
 use crate::behaviour::{self, Tallies};
 use crate::clocks::PLAUSIBLE;
 use crate::incident::{CallRow, FlowRow, Flows, Incident, KeepError};
@@ -146,7 +148,8 @@ pub fn gather(told: Told, case: Case<'_>, sums: Sums) -> Result<Report, KeepErro
     for hours in &mut hours {
         hours.p = chances.get(hours.class.as_str()).copied();
     }
-    let behaviour = behaviour::associations(case.incident, &case.found.timeline, sums.tallies);
+    let mut behaviour = behaviour::associations(case.incident, &case.found.timeline, sums.tallies);
+    let baseline = compare::summary(case.incident, &mut behaviour.tested);
     Ok(Report {
         title: told.title,
         made_at: told.made_at,
@@ -161,7 +164,11 @@ pub fn gather(told: Told, case: Case<'_>, sums: Sums) -> Result<Report, KeepErro
         onset: sums.course.onset(case, &classes),
         hours,
         calibration: None,
-        untold: untold::sentences(case, &sums.untold),
+        untold: untold::sentences(case, &sums.untold)
+            .into_iter()
+            .chain(baseline.iter().flat_map(baseline::untold))
+            .collect(),
+        baseline,
         totals,
         classes,
     })
