@@ -34,6 +34,23 @@ impl ArchiveError {
     }
 }
 
+impl From<ArchiveError> for io::Error {
+    fn from(error: ArchiveError) -> Self {
+        Self::other(chain(&error))
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// The folder for what is kept between runs (XDG Base Directory Specification; FHS for root); none where nobody says where home is.
 pub fn default_state() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {

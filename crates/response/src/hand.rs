@@ -4,8 +4,9 @@
 //! what can do harm soonest: flows are cut, processes stand still, evidence is collected from what stands still, it is killed, it
 //! is held. What can't be stopped is killed. Each step becomes an event with its latency, once what it stands for is kept.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,16 +14,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use event::fact::{Finding, Outcome, ResponseStep, Severity, Step, TelemetryGap};
-use event::{Cause, Observation, RunId, Text, Timestamp};
+use event::fact::{Finding, Outcome, Severity, Step, TelemetryGap};
+use event::{Cause, Observation, RunId, Timestamp};
 use policy::{Action, Response};
 use sandbox::Control;
 use serde::Serialize;
 
-use crate::archive::{Archive, ArchiveError, RunFolder};
-use crate::evidence::{self, Passing};
-use crate::holds::{Held, Hold, Holds};
+use crate::archive::{Archive, ArchiveError, RunFolder, chain};
+use crate::evidence;
+use crate::holds::Holds;
 use crate::notify::Notifier;
+use steps::{Since, Taken, Wish};
 
 /// Who acts where no operator does.
 const POLICY: &str = "policy";
@@ -190,43 +192,6 @@ impl Drop for Hand {
     }
 }
 
-/// Who wants steps taken, and since when.
-struct Wish<'a> {
-    by: &'a str,
-    reason: Option<&'a str>,
-    finding: Option<&'a Finding>,
-    cause: Option<&'a Cause>,
-    since: Since,
-}
-
-/// From when latency is counted: an event's time, or a moment of this process.
-#[derive(Clone, Copy)]
-enum Since {
-    Event(Timestamp),
-    Moment(Instant),
-}
-
-impl Since {
-    fn elapsed(self) -> Duration {
-        match self {
-            Self::Event(time) => {
-                let nanos = Timestamp::now().as_nanos().saturating_sub(time.as_nanos());
-                Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
-            }
-            Self::Moment(moment) => moment.elapsed(),
-        }
-    }
-}
-
-/// A step that was taken, and is yet to be told.
-struct Taken {
-    step: Step,
-    outcome: Outcome,
-    latency: Duration,
-    took: Duration,
-    detail: Option<String>,
-}
-
 struct Worker {
     subject: Subject,
     folder: RunFolder,
@@ -367,107 +332,6 @@ impl Worker {
         }
     }
 
-    /// Cuts and freezes, as far as that is asked for and isn't so already.
-    fn stop(&mut self, wish: &Wish<'_>, action: Action) -> Vec<Taken> {
-        let mut taken = Vec::new();
-        if self.subject.control.is_over() {
-            return taken;
-        }
-        if action >= Action::Deny && !self.done.contains(&Step::Cut) {
-            taken.push(self.cut(wish));
-        }
-        if action >= Action::Freeze && !self.done.contains(&Step::Freeze) {
-            taken.push(self.freeze(wish));
-        }
-        taken
-    }
-
-    /// Takes a step, and notes how long it took. `Ok(false)`: it was so before.
-    fn step(
-        &mut self,
-        wish: &Wish<'_>,
-        step: Step,
-        act: impl FnOnce(&mut Self) -> Result<(bool, Option<String>), String>,
-    ) -> Taken {
-        let began = Instant::now();
-        let acted = act(self);
-        let took = began.elapsed();
-        let (outcome, detail) = match acted {
-            Ok((true, detail)) => (Outcome::Done, detail),
-            Ok((false, detail)) => (Outcome::Already, detail),
-            Err(why) => (Outcome::Failed, Some(why)),
-        };
-        if outcome != Outcome::Failed {
-            self.done.insert(step);
-        }
-        Taken { step, outcome, latency: wish.since.elapsed(), took, detail }
-    }
-
-    fn cut(&mut self, wish: &Wish<'_>) -> Taken {
-        let taken = self.step(wish, Step::Cut, |worker| match &worker.subject.gateway {
-            None => Ok((false, Some("the run has no network".to_owned()))),
-            Some(gateway) => {
-                let cut = gateway.close();
-                Ok((cut.is_some(), cut.map(|cut| format!("{cut} connections"))))
-            }
-        });
-        self.set_state(State::CutOff);
-        taken
-    }
-
-    fn freeze(&mut self, wish: &Wish<'_>) -> Taken {
-        let taken = self.step(wish, Step::Freeze, |worker| {
-            let frozen = worker.subject.control.freeze().map_err(|error| error.to_string())?;
-            Ok((frozen, None))
-        });
-        if taken.outcome != Outcome::Failed {
-            // What an operator stopped waits for them.
-            self.waiting_since = (wish.by == POLICY).then(Instant::now);
-            self.set_state(State::Frozen);
-        }
-        taken
-    }
-
-    fn collect(&mut self, wish: &Wish<'_>, name: &str, passing: &Passing) -> Taken {
-        let last = wish.finding.and_then(|finding| finding.evidence.last().copied()).unwrap_or(0);
-        self.step(wish, Step::Collect, |worker| {
-            let into = worker.folder.new_evidence(name);
-            if let Some(finding) = wish.finding {
-                into.put("finding.json", finding).map_err(|error| chain(&error))?;
-            }
-            let collected = evidence::keep(passing, &worker.subject, last, &into);
-            let collected = collected.map_err(|error| chain(&error))?;
-            let detail = format!(
-                "{} processes, {} files, in {}",
-                collected.processes,
-                collected.files,
-                into.place().display()
-            );
-            Ok((true, Some(detail)))
-        })
-    }
-
-    fn kill(&mut self, wish: &Wish<'_>) -> Taken {
-        let taken = self.step(wish, Step::Kill, |worker| Ok((worker.subject.control.kill(), None)));
-        self.waiting_since = None;
-        self.set_state(State::Ended);
-        taken
-    }
-
-    fn hold(&mut self, wish: &Wish<'_>, reason: &str) -> Taken {
-        self.step(wish, Step::Hold, |worker| {
-            let hold = Hold {
-                run: worker.subject.run,
-                labels: worker.subject.labels.clone(),
-                by: wish.by.to_owned(),
-                reason: Text::truncated(reason.as_bytes(), 1024).to_string(),
-                rule: wish.finding.map(|finding| finding.rule.to_string()),
-                since: Timestamp::now(),
-            };
-            Ok((worker.holds.hold(&hold).map_err(|error| chain(&error))?, None))
-        })
-    }
-
     /// Does what an operator asks for, and answers.
     fn asked(&mut self, act: Act, wish: &Wish<'_>, answer: &Sender<Acted>) {
         // They attend to it, whatever they want.
@@ -509,63 +373,6 @@ impl Worker {
         taken
     }
 
-    fn held(&self) -> Option<Held> {
-        self.holds.on_run(self.subject.run).unwrap_or_else(|error| {
-            // Who can't tell doesn't resume.
-            Some(Held::Unreadable(self.folder.place().to_owned(), chain(&error)))
-        })
-    }
-
-    fn thaw(&mut self, wish: &Wish<'_>) -> Vec<Taken> {
-        let taken = self.step(wish, Step::Thaw, |worker| {
-            if worker.subject.control.is_over() {
-                return Err("the run has ended".to_owned());
-            }
-            let thawed = worker.subject.control.thaw().map_err(|error| error.to_string())?;
-            let reopened = worker.subject.gateway.as_ref().and_then(|gateway| gateway.reopen());
-            Ok((thawed || reopened.is_some(), None))
-        });
-        if taken.outcome != Outcome::Failed {
-            for step in [Step::Cut, Step::Freeze, Step::Collect, Step::Thaw] {
-                self.done.remove(&step);
-            }
-            self.waiting_since = None;
-            self.set_state(State::Running);
-        }
-        vec![taken]
-    }
-
-    fn release(&mut self, wish: &Wish<'_>) -> Taken {
-        let taken = self.step(wish, Step::Release, |worker| {
-            let released = worker.holds.release(worker.subject.run).map_err(|error| chain(&error))?;
-            Ok((released, None))
-        });
-        self.done.remove(&Step::Hold);
-        self.done.remove(&Step::Release);
-        taken
-    }
-
-    fn tell(&self, wish: &Wish<'_>, taken: Vec<Taken>) {
-        for taken in taken {
-            let step = ResponseStep {
-                step: taken.step,
-                outcome: taken.outcome,
-                finding: wish.finding.map(|finding| finding.finding),
-                rule: wish.finding.map(|finding| finding.rule.clone()),
-                by: wish.by.to_owned().into(),
-                reason: wish.reason.map(|reason| Text::truncated(reason.as_bytes(), 1024)),
-                latency_us: micros(taken.latency),
-                took_us: micros(taken.took),
-                detail: taken.detail.map(|detail| Text::truncated(detail.as_bytes(), 1024)),
-            };
-            let seen = Observation::new(step);
-            (self.subject.record)(match wish.cause {
-                Some(cause) => seen.caused_by(cause.clone()),
-                None => seen,
-            });
-        }
-    }
-
     /// Tells the operator who sits before the run, if anything was done.
     fn announce(&self, finding: &Finding, cause: Option<&Cause>, taken: &[Taken]) {
         let Some(last) =
@@ -592,10 +399,6 @@ impl Worker {
             finding.severity.as_str(),
             finding.message
         ));
-    }
-
-    fn set_state(&self, state: State) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
@@ -629,26 +432,5 @@ fn of(taken: &[Taken], act: Act) -> Acted {
             (Outcome::Already, _) => Acted::Already,
             (Outcome::Failed, detail) => Acted::Failed(detail.clone().unwrap_or_default()),
         },
-    }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-impl From<ArchiveError> for io::Error {
-    fn from(error: ArchiveError) -> Self {
-        Self::other(chain(&error))
     }
 }
