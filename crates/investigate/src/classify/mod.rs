@@ -93,7 +93,9 @@ fn complete_part(
         incident.flows.put(part, &rows)?;
     }
     if let Some(beside) = beside {
-        rows.iter().filter(|row| row.kind != FlowKind::Gpu).for_each(|row| beside.here.take(row));
+        for row in rows.iter().filter(|row| row.kind != FlowKind::Gpu) {
+            beside.here.take(row);
+        }
     }
     Ok(())
 }
