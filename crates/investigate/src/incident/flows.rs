@@ -19,6 +19,8 @@ const SECOND: i64 = 1_000_000_000;
 const LOGGED_AFTER: i64 = 3_000_000_000;
 /// Answers of lookups that are remembered, at most.
 const ANSWERS: usize = 1_000_000;
+/// Destinations that are told apart, at most: who scans networks must not fill the memory of who looks into it.
+const DESTINATIONS: usize = 2_000_000;
 /// Connections whose records are put together, at most.
 const CONNECTIONS: usize = 4_000_000;
 
@@ -239,6 +241,10 @@ fn destination(incident: &mut Incident, flow: &Flow) -> Id {
         (None, Some(address), None) => address.to_string(),
         (None, None, _) => flow.process.as_deref().unwrap_or("?").to_owned(),
     };
+    if incident.destinations.len() >= DESTINATIONS && incident.destinations.find(&text).is_none() {
+        incident.left_out.destinations_together += 1;
+        return incident.elsewhere();
+    }
     let id = incident.destinations.id(&text);
     if id as usize == incident.ends.len() {
         incident.ends.push(End {

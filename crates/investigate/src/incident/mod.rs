@@ -101,6 +101,8 @@ pub struct LeftOut {
     pub spans_without_place: u64,
     /// Flows whose addresses it does not know.
     pub flows_without_place: u64,
+    /// Flows to destinations beyond the first two million, which are taken as one.
+    pub destinations_together: u64,
     /// Records that tell more of a connection that is there.
     pub records_beside: u64,
     /// What of GPUs can't be told.
@@ -201,13 +203,26 @@ impl Incident {
         self.runs.text(call.run)
     }
 
-    /// The destination that stands for all ends of a scan, of which this flow is one.
-    pub(crate) fn swept(&mut self, row: &FlowRow) -> Id {
-        let id = self.destinations.id("many hosts");
+    /// The destination that stands for those that are too many to be told apart.
+    fn elsewhere(&mut self) -> Id {
+        self.nowhere("other destinations")
+    }
+
+    /// A destination that is no single end.
+    fn nowhere(&mut self, name: &str) -> Id {
+        let id = self.destinations.id(name);
         if id as usize == self.ends.len() {
             self.ends.push(End::default());
+        }
+        if self.visits.len() < self.ends.len() {
             self.visits.resize(self.ends.len(), Visits::default());
         }
+        id
+    }
+
+    /// The destination that stands for all ends of a scan, of which this flow is one.
+    pub(crate) fn swept(&mut self, row: &FlowRow) -> Id {
+        let id = self.nowhere("many hosts");
         if let Some(visits) = self.visits.get_mut(row.destination as usize) {
             visits.flows = visits.flows.saturating_sub(1);
         }

@@ -44,7 +44,7 @@ impl Unsaid {
 
 pub(super) fn sentences(case: Case<'_>, unsaid: &Unsaid) -> Vec<String> {
     let mut all: Vec<String> = flows(unsaid).collect();
-    all.extend(calls(case));
+    all.extend(left_out(case));
     all.extend(clocks(case));
     all.extend(gpus(case));
     all
@@ -68,8 +68,8 @@ fn flows(unsaid: &Unsaid) -> impl Iterator<Item = String> {
     })
 }
 
-/// Calls that are no candidates.
-fn calls(case: Case<'_>) -> Vec<String> {
+/// What was left out.
+fn left_out(case: Case<'_>) -> Vec<String> {
     let left_out = &case.incident.left_out;
     [
         (
@@ -77,6 +77,10 @@ fn calls(case: Case<'_>) -> Vec<String> {
             left_out.spans_without_time,
         ),
         ("Calls of runs that no host map knows, which are no candidates", left_out.spans_without_place),
+        (
+            "Flows to more destinations than are told apart, which are taken as one",
+            left_out.destinations_together,
+        ),
     ]
     .into_iter()
     .filter(|(_, calls)| *calls > 0)
