@@ -41,7 +41,7 @@ pub(crate) struct InvestigateOptions {
     /// Traces: files, folders or patterns, in any format that is known
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub(crate) traces: Vec<PathBuf>,
-    /// Flows and alarms: files, folders or patterns, in any format that is known
+    /// Flows, alarms and samples of GPUs: files, folders or patterns, in any format that is known
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub(crate) flows: Vec<PathBuf>,
     /// Which address was whose and when: a table with the columns address, run, and from and to where known; pods; leases
