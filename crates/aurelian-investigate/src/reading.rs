@@ -52,7 +52,7 @@ pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Resu
     investigate::classify::classify(&mut incident)?;
     for (what, paths, none) in [
         ("calls with a time", &options.traces, incident.calls.is_empty()),
-        ("flows", &options.flows, incident.flows.is_empty()),
+        ("flows", &options.flows, incident.flows.is_empty() && incident.left_out.gpus.without_begin == 0),
     ] {
         if none {
             return Err(nothing(what, paths));

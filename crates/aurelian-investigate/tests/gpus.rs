@@ -117,3 +117,57 @@ fn samples_in_a_zone_that_nobody_tells_are_said_to_be_so() {
     let gpu = answers.iter().find(|answer| !answer["flow"]["gpu"].is_null()).unwrap();
     assert_eq!(gpu["untold"], "no_clock");
 }
+
+#[test]
+fn where_gpus_only_train_there_is_nothing_to_attribute_and_that_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    incident(folder.path());
+    let flows = folder.path().join("flows/flows.csv");
+    std::fs::remove_file(flows).unwrap();
+    for worker in 0..5 {
+        std::fs::remove_file(folder.path().join(format!("flows/gpus/worker-{worker}.csv"))).unwrap();
+    }
+    well(folder.path(), INVESTIGATE);
+    let report = report(folder.path());
+    assert_eq!((&report["totals"]["flows"], &report["totals"]["culprits"]), (&0.into(), &0.into()));
+    let untold = texts(&report["untold"]);
+    assert!(untold.iter().any(|text| text.contains("no sample saw it begin")), "{untold:?}");
+}
+
+/// What DCGM's exporter says of a GPU that a pod has, in milliseconds since 1970.
+fn exported(at: f64, pod: &str, busy: u32) -> String {
+    let millis = 1_772_366_400_000 + (at * 1000.0) as i64;
+    format!(
+        "DCGM_FI_DEV_GPU_UTIL{{gpu=\"1\",UUID=\"GPU-1a2b\",Hostname=\"node-1\",pod=\"{pod}\"}} {busy} {millis}"
+    )
+}
+
+#[test]
+fn a_pod_has_its_gpu_for_as_long_as_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    incident(folder.path());
+    let pods = (0..WORKERS).map(|worker| format!("10.0.0.{worker},ep-{worker},rollout-{worker}"));
+    write(folder.path(), "hosts.csv", "address,run,sandbox", pods);
+    // Nobody's at first, then the third's, then at once the fourth's.
+    let sample = |at: u32| {
+        let (pod, busy) = [("", 0), ("rollout-2", 95), ("rollout-3", 97)][(at / 40) as usize];
+        exported(f64::from(15 * at), pod, busy)
+    };
+    let header = "# TYPE DCGM_FI_DEV_GPU_UTIL gauge";
+    write(folder.path(), "flows/gpus/dcgm.prom", header, (0..120).map(sample));
+    well(folder.path(), INVESTIGATE);
+    let answers = lines(&folder.path().join("found/attribution.jsonl"));
+    let is_it = |answer: &&Value| answer["flow"]["gpu"] == "GPU-1a2b of node-1";
+    let runs = |answer: &Value| -> Vec<String> {
+        let candidates = answer["candidates"].as_array().unwrap();
+        let mut runs: Vec<String> =
+            candidates.iter().map(|one| one["run"].as_str().unwrap().to_owned()).collect();
+        runs.dedup();
+        runs
+    };
+    let of: Vec<Vec<String>> = answers.iter().filter(is_it).map(runs).collect();
+    assert!(of.iter().all(|runs| runs.len() <= 1), "only who was there: {of:?}");
+    let mut of: Vec<String> = of.concat();
+    of.sort();
+    assert_eq!(of, ["ep-2", "ep-3"]);
+}

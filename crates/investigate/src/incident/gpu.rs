@@ -127,7 +127,7 @@ impl Gpus {
             at: stamp.nanos,
             latest: stamp.latest(),
             is_used: Some(true),
-            host: flow.host.clone(),
+            pod: flow.host.clone().filter(|host| flow.sensor.as_ref() != Some(host)),
             zone: stamp.zone,
             origin: super::at(&flow.origin),
         };
@@ -285,7 +285,7 @@ impl Seen {
             incident.left_out.gpus.mining_without_begin += u64::from(class == MINED);
             return Ok(());
         };
-        let place = places.of_machine(stretch.host.as_deref().into_iter().chain(machine.name()));
+        let place = places.of_machine(stretch.pod.as_deref().into_iter().chain(machine.name()));
         if place.is_none() {
             incident.left_out.flows_without_place += 1;
         }

@@ -32,8 +32,8 @@ pub(super) struct Sample {
     /// The last moment that its time may stand for.
     pub(super) latest: i64,
     pub(super) is_used: Option<bool>,
-    /// The pod, container or machine that it is told of.
-    pub(super) host: Option<Arc<str>>,
+    /// Who had it, if that is told: a pod, a container.
+    pub(super) pod: Option<Arc<str>>,
     pub(super) zone: Zone,
     pub(super) origin: (Arc<Path>, u64),
 }
@@ -43,7 +43,7 @@ pub(super) struct Sample {
 pub(super) struct Stretch {
     /// Between which moments it began, if that was seen.
     pub(super) begin: Option<(i64, i64)>,
-    pub(super) host: Option<Arc<str>>,
+    pub(super) pod: Option<Arc<str>>,
     pub(super) zone: Zone,
     /// Where the first sample of it stands.
     pub(super) origin: (Arc<Path>, u64),
@@ -89,7 +89,7 @@ impl Stretch {
     fn of(sample: &Sample, begin: Option<(i64, i64)>) -> Self {
         Self {
             begin,
-            host: sample.host.clone(),
+            pod: sample.pod.clone(),
             zone: sample.zone,
             origin: sample.origin.clone(),
             last: sample.at,
@@ -185,8 +185,8 @@ impl Samples {
                     (Now::Used { stretch, idle_since: Some(since) }, None)
                 }
             }
-            // Another pod took it over without a rest.
-            (Now::Used { stretch, .. }, true) if stretch.host != sample.host => {
+            // Another pod took it over without a rest. When one ends, the last samples may name none.
+            (Now::Used { stretch, .. }, true) if sample.pod.is_some() && stretch.pod != sample.pod => {
                 (used(begin(stretch.last, sample)), Some(stretch.over()))
             }
             (Now::Used { stretch, .. }, true) => {
@@ -200,13 +200,15 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: i64 = 1_000_000_000;
 
     fn sample(at: i64, is_used: Option<bool>) -> Sample {
         let at = at * SECOND;
-        Sample { at, latest: at, is_used, host: None, zone: Zone::Stated, origin: (Path::new("x").into(), 0) }
+        Sample { at, latest: at, is_used, pod: None, zone: Zone::Stated, origin: (Path::new("x").into(), 0) }
     }
 
     /// The stretches of percentages, each at its second: when they began, in seconds, and whether they were over.
@@ -280,11 +282,12 @@ mod tests {
     #[test]
     fn another_pod_begins_where_the_one_before_ended() {
         let mut samples = Samples::new(Path::new("x").into());
-        let of = |at, pod: &str| Sample { host: Some(pod.into()), ..sample(at, Some(true)) };
+        let of = |at, pod: &str| Sample { pod: Some(pod.into()), ..sample(at, Some(true)) };
         assert!(samples.take(&of(0, "train")).unwrap().is_none());
-        assert_eq!(samples.take(&of(15, "rollout")).unwrap().unwrap().host.as_deref(), Some("train"));
+        assert_eq!(samples.take(&of(15, "rollout")).unwrap().unwrap().pod.as_deref(), Some("train"));
+        assert!(samples.take(&sample(30, Some(true))).unwrap().is_none(), "a sample that names nobody");
         let found = samples.finish().unwrap();
-        assert_eq!((found.begin, found.host.as_deref()), (Some((0, 15 * SECOND)), Some("rollout")));
+        assert_eq!((found.begin, found.pod.as_deref()), (Some((0, 15 * SECOND)), Some("rollout")));
     }
 
     #[test]
@@ -293,6 +296,30 @@ mod tests {
         for (at, is_used) in [(i64::MIN, false), (i64::MIN + 1, false), (i64::MAX, true), (i64::MAX, false)] {
             let sample = Sample { at, latest: at, ..sample(0, Some(is_used)) };
             assert_eq!(samples.take(&sample).map(|over| over.is_none()), Ok(true));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_begin_lies_between_an_idle_sample_and_the_first_of_its_stretch(
+            told in prop::collection::vec((0..400_i64, 0..100_u8), 0..80)
+        ) {
+            let mut at = 0;
+            let told: Vec<(i64, f64)> = told
+                .into_iter()
+                .map(|(gap, busy)| {
+                    at += gap;
+                    (at, f64::from(busy))
+                })
+                .collect();
+            let found = stretches(&told);
+            for (from, until) in found.iter().filter_map(|(begin, _)| *begin) {
+                prop_assert!(from <= until && until - from <= FARTHEST / SECOND);
+                prop_assert!(told.iter().any(|(at, busy)| *at == from && *busy < RESTING));
+                prop_assert!(told.iter().any(|(at, busy)| *at == until && *busy >= BUSY));
+            }
+            let open = found.iter().filter(|(_, is_over)| !is_over).count();
+            prop_assert!(open <= 1 && found.len() <= told.len());
         }
     }
 }
