@@ -20,7 +20,7 @@ const LOGGED_AFTER: i64 = 3_000_000_000;
 /// Answers of lookups that are remembered, at most.
 const ANSWERS: usize = 1_000_000;
 /// Destinations that are told apart, at most: who scans networks must not fill the memory of who looks into it.
-const DESTINATIONS: usize = 2_000_000;
+pub(super) const DESTINATIONS: usize = 2_000_000;
 /// Connections whose records are put together, at most.
 const CONNECTIONS: usize = 4_000_000;
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use ::flows::{Flow, FlowKind, Format, Gpu};
 use intake::Zone;
 
-use super::flows::{self, FlowRow};
+use super::flows::{self, DESTINATIONS, FlowRow};
 use super::parts::KeepError;
 use super::places::Places;
 use super::{End, Incident};
@@ -285,6 +285,8 @@ impl Seen {
             incident.left_out.gpus.mining_without_begin += u64::from(class == MINED);
             return Ok(());
         };
+        let gpu = machine.gpu(&device, program.as_ref());
+        let Some(destination) = destination(incident, &gpu) else { return Ok(()) };
         let place = places.of_machine(stretch.pod.as_deref().into_iter().chain(machine.name()));
         if place.is_none() {
             incident.left_out.flows_without_place += 1;
@@ -299,7 +301,7 @@ impl Seen {
             resolution: until.saturating_sub(from).unsigned_abs().max(1),
             clock: clock(incident, stretch.zone),
             place,
-            destination: destination(incident, &machine.gpu(&device, program.as_ref())),
+            destination,
             source: (None, None),
             called: (None, None),
             transport: None,
@@ -315,12 +317,17 @@ impl Seen {
     }
 }
 
-fn destination(incident: &mut Incident, gpu: &str) -> Id {
+/// None, if there are too many to tell it apart: programs may have any name.
+fn destination(incident: &mut Incident, gpu: &str) -> Option<Id> {
+    if incident.destinations.len() >= DESTINATIONS && incident.destinations.find(gpu).is_none() {
+        incident.left_out.gpus.too_many += 1;
+        return None;
+    }
     let id = incident.destinations.id(gpu);
     if id as usize == incident.ends.len() {
         incident.ends.push(End { is_gpu: true, ..End::default() });
     }
-    id
+    Some(id)
 }
 
 #[cfg(test)]
