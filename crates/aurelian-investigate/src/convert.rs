@@ -20,18 +20,18 @@ pub(crate) fn run(options: &ConvertOptions) -> Result<(), Failure> {
 
 fn jsonl(traces: &TraceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let failed = failed(out);
-    let mut sink = Sink::open(out).map_err(&failed)?;
+    let mut sink = Sink::open(out)?;
     each(traces, |span| trace::write_jsonl(&mut sink, span).map_err(&failed))?;
-    sink.finish().map_err(&failed)
+    sink.finish()
 }
 
 fn otlp(traces: &TraceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let failed = failed(out);
-    let mut sink = Sink::open(out).map_err(&failed)?;
+    let mut sink = Sink::open(out)?;
     let mut writer = OtlpWriter::new(&mut sink);
     each(traces, |span| writer.write(span).map_err(&failed))?;
     let written = writer.finish().map_err(&failed)?;
-    sink.finish().map_err(&failed)?;
+    sink.finish()?;
     if written.without_time > 0 {
         eprintln!("aurelian: {} spans have no time, and are left out", written.without_time);
     }

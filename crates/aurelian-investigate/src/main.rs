@@ -4,6 +4,7 @@
 //! agents. One module per subcommand, and wiring only.
 #![forbid(unsafe_code)]
 
+mod beside;
 mod cli;
 mod convert;
 mod failure;

@@ -1,8 +1,7 @@
 //! What an investigation leaves in `--out`. Each file is written beside, and renamed when it is complete.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 
 use event::Timestamp;
 use investigate::attribution::{Answer, Attribution as Found};
@@ -13,6 +12,7 @@ use investigate::incident::{FlowRow, Incident};
 use investigate::report::gather::{Case, Sums, Told, gather};
 use investigate::report::model::{InputSummary, Report};
 
+use crate::beside::Beside;
 use crate::cli::{InvestigateOptions, OutputFormat};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -39,7 +39,7 @@ pub(crate) fn write(
 ) -> Result<Written, Failure> {
     let case = Case::of(incident, found);
     let begin = |format: OutputFormat, name: &str| {
-        options.format.contains(&format).then(|| Output::begin(options.out.join(name))).transpose()
+        options.format.contains(&format).then(|| Beside::begin(options.out.join(name))).transpose()
     };
     let mut lines = begin(OutputFormat::Jsonl, "attribution.jsonl")?;
     let mut timeline = begin(OutputFormat::Timesketch, "timeline.timesketch.jsonl")?;
@@ -64,8 +64,8 @@ pub(crate) fn write(
             tables.as_mut().zip(part.rows).map_or(Ok(()), |(tables, rows)| tables.add(&rows))
         },
     )?;
-    lines.map(Output::complete).transpose()?;
-    timeline.map(Output::complete).transpose()?;
+    lines.map(Beside::complete).transpose()?;
+    timeline.map(Beside::complete).transpose()?;
     progress.begin("writing the report");
     let name = options.out.file_name().unwrap_or(options.out.as_os_str()).to_string_lossy().into_owned();
     let report = gather(Told { title: name, made_at: Timestamp::now(), inputs }, case, sums)?;
@@ -128,36 +128,6 @@ impl Part {
             }
         }
         Ok(part)
-    }
-}
-
-/// A file that is being written.
-struct Output {
-    path: PathBuf,
-    beside: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl Output {
-    fn begin(path: PathBuf) -> Result<Self, Failure> {
-        let beside = path.with_extension("partial");
-        match File::create(&beside) {
-            Ok(file) => Ok(Self { path, beside, file: BufWriter::with_capacity(1 << 20, file) }),
-            Err(source) => Err(Failure::Output { path, source }),
-        }
-    }
-
-    fn write(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
-        write(&mut self.file).map_err(|source| Failure::Output { path: self.path.clone(), source })
-    }
-
-    fn complete(self) -> Result<(), Failure> {
-        let Self { path, beside, file } = self;
-        let done = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        });
-        done.map_err(|source| Failure::Output { path, source })
     }
 }
 
