@@ -1,13 +1,13 @@
 //! Expectation maximisation: causes from rates, rates from causes.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 
 use super::judge::Shares;
 use super::rates::{Counts, Exposure, Rates};
 use super::shape::{COUNT, LEAD, Shape};
 use super::{
-    AGAIN, AGAIN_TAU, Call, Destinations, Flow, Id, LEFT_TAU, LINGER, Model, Place, SECOND, UNSAID, decayed,
+    AGAIN, AGAIN_TAU, Call, Destinations, Flow, Id, LEFT_TAU, LINGER, Map, Model, Place, SECOND, UNSAID,
+    decayed,
 };
 use crate::parallel;
 
@@ -134,19 +134,19 @@ impl Shares for Heard {
 struct Fixed {
     exposure: Exposure,
     /// For each kind, the time that its calls spent in each step of the shape.
-    times: HashMap<Id, [f64; COUNT]>,
+    times: Map<Id, [f64; COUNT]>,
     /// The same for calls, once for each destination that they name.
     named: [f64; COUNT],
-    groups: HashMap<Id, Id>,
+    groups: Map<Id, Id>,
 }
 
 impl Fixed {
     fn of(places: &[&Place], destinations: &Destinations) -> Self {
         let mut fixed = Self {
             exposure: Exposure::default(),
-            times: HashMap::new(),
+            times: Map::default(),
             named: [0.0; COUNT],
-            groups: HashMap::new(),
+            groups: Map::default(),
         };
         for place in places {
             fixed.add_calls(place);
@@ -181,7 +181,7 @@ impl Fixed {
             moments.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
         let seconds = last.saturating_sub(first).max(0) as f64 / SECOND;
         self.exposure.seconds += seconds;
-        let mut before: HashMap<Id, i64> = HashMap::new();
+        let mut before: Map<Id, i64> = Map::default();
         for flow in &place.flows {
             let group = destinations.group(flow.destination);
             self.groups.insert(flow.destination, group);
@@ -213,7 +213,7 @@ impl Fixed {
 
     /// The time in each step, weighed by how many flows its calls begin.
     fn expected(&self, rates: &Rates, counts: &Counts) -> [f64; COUNT] {
-        let mut by_kind: HashMap<Id, f64> = HashMap::new();
+        let mut by_kind: Map<Id, f64> = Map::default();
         for (kind, destination) in counts.open.keys() {
             let group = self.groups.get(destination).copied().unwrap_or(Id::MAX);
             *by_kind.entry(*kind).or_default() += rates.open(*kind, *destination, group);

@@ -1,9 +1,7 @@
 //! One flow after the other: how likely is each that may have caused it.
 
-use std::collections::HashMap;
-
 use super::shape::LEAD;
-use super::{AGAIN, AGAIN_TAU, Call, Flow, Id, LEFT_TAU, LINGER, Model, Place, SECOND, UNSAID, decay};
+use super::{AGAIN, AGAIN_TAU, Call, Flow, Id, LEFT_TAU, LINGER, Map, Model, Place, SECOND, UNSAID, decay};
 
 /// How many calls a verdict keeps.
 const KEPT: usize = 8;
@@ -82,7 +80,7 @@ impl Model {
         told: &mut dyn FnMut(usize, Verdict),
     ) {
         let ended = Ended::of(place);
-        let mut before: HashMap<Id, (Flow, Verdict)> = HashMap::new();
+        let mut before: Map<Id, (Flow, Verdict)> = Map::default();
         for (at, flow) in place.flows.iter().enumerate() {
             let weights = self.weigh(place, flow, open(at), &ended, before.get(&flow.destination));
             let verdict = weights.verdict(

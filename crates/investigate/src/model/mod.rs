@@ -19,6 +19,10 @@
 //! A time that is not known exactly enters as the mean of the rate over its interval, so that clocks, resolution and log delay need no rules
 //! of their own.
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 mod fit;
 mod judge;
 mod rates;
@@ -28,6 +32,10 @@ pub use fit::fit;
 pub use judge::{Candidate, Verdict};
 
 use shape::Shape;
+
+/// By numbers that are given out one after the other, so that nobody can choose them to collide; always in the same order, since sums of
+/// fractions depend on it.
+type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// A destination's or a kind's number: an index into the caller's list.
 pub type Id = u32;

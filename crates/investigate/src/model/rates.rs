@@ -1,18 +1,17 @@
 //! How often each component begins flows to each destination.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::{Destinations, Id};
+use super::{Destinations, Id, Map};
 
 /// Counts of flows, by what caused them. Fractions, since causes are shares.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    pub(crate) background: HashMap<Id, f64>,
-    pub(crate) open: HashMap<(Id, Id), f64>,
+    pub(crate) background: Map<Id, f64>,
+    pub(crate) open: Map<(Id, Id), f64>,
     /// By whether the call leaves something behind.
-    pub(crate) left: HashMap<(bool, Id), f64>,
-    pub(crate) again: HashMap<Id, f64>,
+    pub(crate) left: Map<(bool, Id), f64>,
+    pub(crate) again: Map<Id, f64>,
     pub(crate) named: f64,
     pub(crate) left_named: f64,
 }
@@ -28,7 +27,7 @@ impl Counts {
     }
 }
 
-fn add_up<K: Eq + Hash>(sums: &mut HashMap<K, f64>, others: HashMap<K, f64>) {
+fn add_up<K: Eq + Hash>(sums: &mut Map<K, f64>, others: Map<K, f64>) {
     for (key, count) in others {
         *sums.entry(key).or_default() += count;
     }
@@ -38,31 +37,31 @@ fn add_up<K: Eq + Hash>(sums: &mut HashMap<K, f64>, others: HashMap<K, f64>) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exposure {
     /// Seconds, over all places at which a destination was called, by destination.
-    pub(crate) background: HashMap<Id, f64>,
+    pub(crate) background: Map<Id, f64>,
     /// Seconds over all places.
     pub(crate) seconds: f64,
     /// Calls of each kind, each as ∫ h over its time.
-    pub(crate) open: HashMap<Id, f64>,
+    pub(crate) open: Map<Id, f64>,
     /// Calls that have ended, each as ∫ q over the time after, by whether they leave something behind.
     pub(crate) left: [f64; 2],
     /// Pairs of a call and a destination that it names, as above.
     pub(crate) named: f64,
     pub(crate) left_named: f64,
     /// Flows, each as ∫ r until the next to the same, by group.
-    pub(crate) again: HashMap<Id, f64>,
+    pub(crate) again: Map<Id, f64>,
 }
 
 /// The rates, with what they are drawn to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rates {
-    background: HashMap<Id, f64>,
-    open: HashMap<(Id, Id), f64>,
-    left: HashMap<(bool, Id), f64>,
-    again: HashMap<Id, f64>,
-    group_background: HashMap<Id, f64>,
-    group_open: HashMap<(Id, Id), f64>,
-    all_open: HashMap<Id, f64>,
-    group_left: HashMap<(bool, Id), f64>,
+    background: Map<Id, f64>,
+    open: Map<(Id, Id), f64>,
+    left: Map<(bool, Id), f64>,
+    again: Map<Id, f64>,
+    group_background: Map<Id, f64>,
+    group_open: Map<(Id, Id), f64>,
+    all_open: Map<Id, f64>,
+    group_left: Map<(bool, Id), f64>,
     named: f64,
     left_named: f64,
     least: f64,
@@ -183,8 +182,8 @@ fn drawn(count: f64, exposure: f64, prior: f64) -> f64 {
     (count + PULL) / (exposure + PULL / prior.max(f64::MIN_POSITIVE))
 }
 
-fn sum<K: Eq + std::hash::Hash>(of: impl Iterator<Item = (K, f64)>) -> HashMap<K, f64> {
-    let mut sums = HashMap::new();
+fn sum<K: Eq + std::hash::Hash>(of: impl Iterator<Item = (K, f64)>) -> Map<K, f64> {
+    let mut sums = Map::default();
     for (key, count) in of {
         *sums.entry(key).or_default() += count;
     }
@@ -192,7 +191,7 @@ fn sum<K: Eq + std::hash::Hash>(of: impl Iterator<Item = (K, f64)>) -> HashMap<K
 }
 
 /// How many destinations of each group were seen.
-fn members(destinations: &Destinations, exposure: &Exposure) -> HashMap<Id, f64> {
+fn members(destinations: &Destinations, exposure: &Exposure) -> Map<Id, f64> {
     sum(exposure.background.keys().map(|destination| (destinations.group(*destination), 1.0)))
 }
 
