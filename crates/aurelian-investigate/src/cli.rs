@@ -74,6 +74,12 @@ pub(crate) struct InvestigateOptions {
     /// Answer a question over the tables spans, flows, candidates and attribution (docs/investigate-tables.md)
     #[arg(long, value_name = "QUESTION")]
     pub(crate) sql: Vec<String>,
+    /// Let a Ballista cluster answer, by the address of its scheduler
+    #[arg(long, value_name = "df://HOST:PORT", requires = "sql")]
+    pub(crate) cluster: Option<String>,
+    /// Copy the tables there for the cluster (s3://BUCKET/PREFIX, by AWS_… in the environment); without it, its machines must see --out at the same path
+    #[arg(long, value_name = "URL", requires = "cluster")]
+    pub(crate) cluster_tables: Option<String>,
     /// About how much memory the tables and SQL may take
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     pub(crate) memory: usize,

@@ -34,6 +34,9 @@ pub(crate) enum Failure {
     NoEngine(&'static str),
     #[error("--to parquet needs --out FILE: a table can't be shown on a terminal")]
     NoOut,
+    #[cfg(not(feature = "cluster"))]
+    #[error("--cluster needs Ballista, and this program was built without it (feature `cluster`)")]
+    NoCluster,
     #[error("{}: {source}", path.display())]
     Output { path: PathBuf, source: io::Error },
     #[error("no {what} in {named}: every file was empty or in no format that is known")]

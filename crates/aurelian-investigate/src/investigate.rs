@@ -7,6 +7,7 @@ use investigate::attribution::{self, Attribution};
 use investigate::incident::Incident;
 
 use crate::cli::{InvestigateOptions, OutputFormat};
+use crate::cluster::Remote;
 use crate::failure::Failure;
 use crate::outputs::{self, Written};
 use crate::progress::Progress;
@@ -14,6 +15,7 @@ use crate::reading::{self, Read};
 use crate::tables::Tables;
 
 pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
+    let remote = Remote::of(options)?;
     let out = &options.out;
     fs::create_dir_all(out).map_err(|source| Failure::Output { path: out.clone(), source })?;
     let mut progress = Progress::new();
@@ -28,7 +30,7 @@ pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
     tell(&written, &incident, &found);
     if let Some(tables) = tables {
         let store = tables.finish(&incident, &found)?;
-        options.sql.iter().try_for_each(|question| store.ask(question))?;
+        store.ask(&options.sql, remote.as_ref())?;
     }
     Ok(ExitCode::SUCCESS)
 }

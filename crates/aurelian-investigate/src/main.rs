@@ -6,6 +6,8 @@
 
 mod beside;
 mod cli;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
+mod cluster;
 mod convert;
 mod failure;
 mod investigate;

@@ -5,6 +5,7 @@ use std::path::Path;
 use investigate::attribution::{Answer, Attribution};
 use investigate::incident::{FlowRow, Incident};
 
+use crate::cluster::Remote;
 use crate::failure::Failure;
 
 /// None can be begun.
@@ -26,7 +27,7 @@ impl Tables {
         match self {}
     }
 
-    pub(crate) fn ask(&self, _: &str) -> Result<(), Failure> {
+    pub(crate) fn ask(&self, _: &[String], _: Option<&Remote>) -> Result<(), Failure> {
         match *self {}
     }
 }

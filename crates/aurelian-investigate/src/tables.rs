@@ -13,6 +13,7 @@ use investigate::incident::{self, CallRow, Incident};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cluster::Remote;
 use crate::failure::Failure;
 
 /// What the times of a call and of a flow are the times of: their interval is known already.
@@ -91,11 +92,17 @@ impl Rows {
 }
 
 impl Complete {
-    /// Answers a question.
-    pub(crate) fn ask(&self, question: &str) -> Result<(), Failure> {
-        let answer = self.0.sql(question, ROWS)?.table()?;
-        writeln!(std::io::stdout().lock(), "{answer}").map_err(Failure::Stdout)
+    /// Answers questions: here, or on a cluster.
+    pub(crate) fn ask(&self, questions: &[String], remote: Option<&Remote>) -> Result<(), Failure> {
+        let Some(remote) = remote.filter(|_| !questions.is_empty()) else {
+            return questions.iter().try_for_each(|question| show(self.0.sql(question, ROWS)?));
+        };
+        remote.answer(&self.0, questions, ROWS, show)
     }
+}
+
+fn show(answer: engine::Answer) -> Result<(), Failure> {
+    writeln!(std::io::stdout().lock(), "{}", answer.table()?).map_err(Failure::Stdout)
 }
 
 /// A part of a table that is not there yet.

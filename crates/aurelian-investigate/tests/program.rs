@@ -251,6 +251,20 @@ fn what_is_wrong_is_named() {
             "no time zone",
         ),
         (vec!["trace", "show", "empty.log"], "empty.log"),
+        (
+            vec![
+                "investigate",
+                "--traces",
+                "x",
+                "--flows",
+                "x",
+                "--sql",
+                "SELECT 1",
+                "--cluster",
+                "localhost",
+            ],
+            if cfg!(feature = "cluster") { "df://HOST:PORT" } else { "feature `cluster`" },
+        ),
     ] {
         let output = run(folder.path(), &words);
         let err = String::from_utf8(output.stderr).unwrap();

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use datafusion::prelude::SessionContext;
 
 use crate::bucket::{self, Levels};
+use crate::catalog::{self, FIRST, LAST};
 use crate::error::EngineError;
 use crate::key::Key;
 use crate::part::{Part, write_all};
 use crate::rows::{BucketRow, ClockRow, FlowTimeRow, Side, SlackRow, SpanTimeRow, WideRow};
-use crate::session::{FIRST, LAST};
 use crate::store::{Store, clear, make};
 use crate::table::{Row, row};
 
@@ -205,15 +205,7 @@ pub(crate) fn file<R: Row>(folder: &Path) -> PathBuf {
 
 /// Folders for all tables, so that they are empty and not missing.
 pub(crate) fn make_tables(folder: &Path) -> Result<(), EngineError> {
-    let tables = [
-        ClockRow::TABLE,
-        SlackRow::TABLE,
-        FlowTimeRow::TABLE,
-        SpanTimeRow::TABLE,
-        BucketRow::TABLE,
-        WideRow::TABLE,
-    ];
-    tables.iter().try_for_each(|table| make(&folder.join(table)))
+    catalog::ALIGNED.iter().try_for_each(|table| make(&folder.join(table)))
 }
 
 fn check_clocks(clocks: &[ClockRow]) -> Result<(), EngineError> {

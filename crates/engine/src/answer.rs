@@ -9,6 +9,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 
 use crate::error::EngineError;
+use crate::session::Batches;
 
 /// The rows that a query gives.
 #[derive(Clone, Debug)]
@@ -22,6 +23,23 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The first `most` rows.
+    pub(crate) fn of(batches: Batches<'_>, most: usize) -> Result<Self, EngineError> {
+        let mut answer = Self { schema: batches.schema(), batches: Vec::new(), cut: false };
+        let mut left = most;
+        for batch in batches {
+            let batch = batch?;
+            let taken = batch.num_rows().min(left);
+            answer.cut = batch.num_rows() > left;
+            answer.batches.push(batch.slice(0, taken));
+            left -= taken;
+            if answer.cut {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+
     /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()

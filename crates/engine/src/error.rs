@@ -73,6 +73,45 @@ pub enum EngineError {
         /// What the engine says.
         detail: String,
     },
+    /// What was given is no address of a cluster.
+    #[error(
+        "{0:?} is no address of a Ballista scheduler: write one as df://HOST:PORT, for instance df://localhost:50050"
+    )]
+    ClusterAddress(String),
+    /// Nobody answers at an address.
+    #[error(
+        "no Ballista scheduler answers at {address}: start one there (ballista-scheduler), or ask without a cluster. {detail}"
+    )]
+    NoScheduler {
+        /// Where.
+        address: String,
+        /// What happened instead.
+        detail: String,
+    },
+    /// A query that a cluster would answer wrongly, without a word.
+    #[error("a cluster does not answer {0} rightly: ask without a cluster, or ask otherwise")]
+    NotOnCluster(&'static str),
+    /// A cluster has failed to answer.
+    #[error("the query failed on the cluster at {address}: {detail}")]
+    Cluster {
+        /// The scheduler.
+        address: String,
+        /// What it, or an executor, says.
+        detail: String,
+    },
+    /// Tables can't be copied to an object store.
+    #[error("can't {what} {place}: {detail}")]
+    Objects {
+        /// What was attempted.
+        what: &'static str,
+        /// On what.
+        place: String,
+        /// Why it failed.
+        detail: String,
+    },
+    /// There is something else where tables are to be copied to.
+    #[error("{0} is there already and no part of these tables: name another place, with nothing below it")]
+    Occupied(String),
     /// Threads for the engine could not be started.
     #[error("can't start the threads of the engine: {0}")]
     Threads(io::Error),
@@ -95,6 +134,10 @@ impl EngineError {
                 _ => Self::Query { what, detail },
             }
         }
+    }
+
+    pub(crate) fn cluster(address: &str) -> impl FnOnce(DataFusionError) -> Self {
+        move |error| Self::Cluster { address: address.to_owned(), detail: error.strip_backtrace() }
     }
 
     pub(crate) fn batch(what: &'static str, path: &Path) -> impl FnOnce(ArrowError) -> Self {

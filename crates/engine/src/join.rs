@@ -6,8 +6,8 @@
 use datafusion::arrow::array::RecordBatch;
 
 use crate::align;
+use crate::catalog::candidates;
 use crate::error::EngineError;
-use crate::session::candidates;
 use crate::store::Store;
 use crate::stretch::{CountRow, stretches};
 

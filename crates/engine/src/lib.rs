@@ -35,7 +35,10 @@ mod align;
 mod answer;
 mod attributed;
 mod bucket;
+mod catalog;
 mod cell;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod error;
 mod join;
 mod key;
@@ -53,6 +56,8 @@ mod table;
 pub use align::Aligned;
 pub use answer::Answer;
 pub use attributed::Attributed;
+#[cfg(feature = "cluster")]
+pub use cluster::{Cluster, Objects, OnCluster};
 pub use datafusion::arrow;
 pub use error::EngineError;
 pub use key::Key;

@@ -2,6 +2,7 @@
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SQLOptions, SessionContext};
 
 use crate::align;
@@ -17,20 +18,7 @@ impl Store {
     /// # Errors
     /// If it is wrong, would do more than read the tables, or needs more memory than the engine may use.
     pub fn sql(&self, query: &str, most: usize) -> Result<Answer, EngineError> {
-        let batches = self.stream(query)?;
-        let mut answer = Answer { schema: batches.schema(), batches: Vec::new(), cut: false };
-        let mut left = most;
-        for batch in batches {
-            let batch = batch?;
-            let taken = batch.num_rows().min(left);
-            answer.cut = batch.num_rows() > left;
-            answer.batches.push(batch.slice(0, taken));
-            left -= taken;
-            if answer.cut {
-                break;
-            }
-        }
-        Ok(answer)
+        Answer::of(self.stream(query)?, most)
     }
 
     /// Answers a query batch by batch. It can read the tables `spans`, `flows`, `attribution`, `clocks`, `slack`, the views
@@ -43,9 +31,7 @@ impl Store {
         let failed = || self.failed(what);
         let context = self.context_with_views(what)?;
         let plan = self.session.wait(context.state().create_logical_plan(query)).map_err(failed())?;
-        let options =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        options.verify_plan(&plan).map_err(|error| EngineError::NotReading(error.strip_backtrace()))?;
+        reads_only(&plan)?;
         let plan = self.session.wait(context.execute_logical_plan(plan)).map_err(failed())?;
         self.session.run(plan, what)
     }
@@ -103,4 +89,10 @@ impl Store {
     pub(crate) fn failed(&self, what: &'static str) -> impl FnOnce(DataFusionError) -> EngineError {
         EngineError::query(what, self.session.limit)
     }
+}
+
+/// Refuses a plan that would do more than read.
+pub(crate) fn reads_only(plan: &LogicalPlan) -> Result<(), EngineError> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|error| EngineError::NotReading(error.strip_backtrace()))
 }

@@ -1,39 +1,21 @@
-//! DataFusion, set up for one store: how much it may use, which tables there are.
+//! DataFusion, set up for one store: how much it may use.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::parquet::file::reader::{FileReader, SerializedFileReader};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::align;
+use crate::catalog::{self, Places};
 use crate::error::EngineError;
 use crate::key;
 use crate::pool::Pool;
-use crate::rows::{
-    AttributionRow, BucketRow, ClockRow, FlowRow, FlowTimeRow, SlackRow, SpanRow, SpanTimeRow, WideRow,
-};
-use crate::table::Row;
-
-/// The first and the last moment that is taken for a time, in nanoseconds: 1823 and 2116. Between them and what an `i64`
-/// holds there is room for every correction.
-pub(crate) const FIRST: i64 = i64::MIN / 2;
-pub(crate) const LAST: i64 = i64::MAX / 2;
-
-/// The join, where no span is wide. The same text runs on other engines, over the same tables.
-pub(crate) const CANDIDATES: &str = include_str!("sql/candidates.sql");
-/// The join with wide spans.
-pub(crate) const CANDIDATES_WIDE: &str = include_str!("sql/candidates_wide.sql");
 
 /// What an engine may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +40,7 @@ impl Default for Options {
 /// The engine of one store.
 pub(crate) struct Session {
     threads: Runtime,
-    environment: Arc<RuntimeEnv>,
+    pub(crate) environment: Arc<RuntimeEnv>,
     config: SessionConfig,
     /// What the engine may use, in bytes: half of all. The rest is for what is being read, written and handed out, and seldom for the
     /// other of the two pools.
@@ -103,28 +85,14 @@ impl Session {
     pub(crate) fn context(&self, folder: &Path, aligned: &Path) -> Result<SessionContext> {
         let context = SessionContext::new_with_config_rt(self.config.clone(), Arc::clone(&self.environment));
         context.register_udf(key::function());
-        table::<SpanRow>(&context, folder)?;
-        table::<FlowRow>(&context, folder)?;
-        table::<AttributionRow>(&context, folder)?;
-        table::<ClockRow>(&context, aligned)?;
-        table::<SlackRow>(&context, aligned)?;
-        table::<FlowTimeRow>(&context, aligned)?;
-        table::<SpanTimeRow>(&context, aligned)?;
-        table::<BucketRow>(&context, aligned)?;
-        table::<WideRow>(&context, aligned)?;
+        catalog::register(&context, &Places::local(folder, aligned))?;
         Ok(context)
     }
 
     /// The same with the views.
     pub(crate) fn context_with_views(&self, folder: &Path, aligned: &Path) -> Result<SessionContext> {
         let context = self.context(folder, aligned)?;
-        self.threads.block_on(async {
-            view(&context, "flow_intervals", include_str!("sql/flow_intervals.sql")).await?;
-            view(&context, "span_intervals", include_str!("sql/span_intervals.sql")).await?;
-            view(&context, "flows_at", include_str!("sql/flows_at.sql")).await?;
-            view(&context, "spans_at", include_str!("sql/spans_at.sql")).await?;
-            view(&context, "candidates", &candidates(aligned)).await
-        })?;
+        self.wait(catalog::register_views(&context, &catalog::candidates(aligned)))?;
         Ok(context)
     }
 
@@ -141,7 +109,18 @@ impl Session {
     ) -> std::result::Result<Batches<'_>, EngineError> {
         let stream = self.threads.block_on(plan.execute_stream());
         let stream = stream.map_err(EngineError::query(what, self.limit))?;
-        Ok(Batches { session: self, stream, what })
+        Ok(Batches { session: self, stream, what, asked: None })
+    }
+
+    /// The same on the cluster at `address`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn run_on(
+        &self,
+        address: &str,
+        plan: DataFrame,
+    ) -> std::result::Result<Batches<'_>, EngineError> {
+        let stream = self.wait(plan.execute_stream()).map_err(EngineError::cluster(address))?;
+        Ok(Batches { session: self, stream, what: "the query", asked: Some(address.to_owned()) })
     }
 }
 
@@ -150,6 +129,8 @@ pub struct Batches<'s> {
     session: &'s Session,
     stream: SendableRecordBatchStream,
     what: &'static str,
+    /// The cluster that was asked, by its address.
+    asked: Option<String>,
 }
 
 impl Batches<'_> {
@@ -163,46 +144,10 @@ impl Iterator for Batches<'_> {
     type Item = std::result::Result<RecordBatch, EngineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.session.threads.block_on(self.stream.next())?;
-        Some(batch.map_err(EngineError::query(self.what, self.session.limit)))
+        let batch = self.session.wait(self.stream.next())?;
+        Some(batch.map_err(|error| match &self.asked {
+            None => EngineError::query(self.what, self.session.limit)(error),
+            Some(address) => EngineError::cluster(address)(error),
+        }))
     }
-}
-
-/// The join, for what there is in `aligned`.
-pub(crate) fn candidates(aligned: &Path) -> String {
-    // Without wide spans, the flows needn't be read twice.
-    let wide = rows_in(&align::file::<WideRow>(aligned)) > 0;
-    if wide { format!("{CANDIDATES} UNION ALL {CANDIDATES_WIDE}") } else { CANDIDATES.to_owned() }
-}
-
-/// How many rows a file has; none if it isn't there.
-fn rows_in(file: &Path) -> i64 {
-    let reader = File::open(file).ok().and_then(|file| SerializedFileReader::new(file).ok());
-    reader.map_or(0, |reader| reader.metadata().file_metadata().num_rows())
-}
-
-async fn view(context: &SessionContext, name: &str, text: &str) -> Result<()> {
-    let text = text.replace("{first}", &FIRST.to_string()).replace("{last}", &LAST.to_string());
-    context.register_table(name, context.sql(&text).await?.into_view())?;
-    Ok(())
-}
-
-fn table<R: Row>(context: &SessionContext, folder: &Path) -> Result<()> {
-    let folder = folder.join(R::TABLE);
-    context.register_table(R::TABLE, Arc::new(listing(&folder, R::schema())?))?;
-    Ok(())
-}
-
-fn listing(folder: &Path, schema: SchemaRef) -> Result<ListingTable> {
-    let Ok(url) = url_of(folder) else {
-        return Err(DataFusionError::Configuration(format!("{} can't be read as a table", folder.display())));
-    };
-    let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(".parquet");
-    ListingTable::try_new(ListingTableConfig::new(url).with_listing_options(options).with_schema(schema))
-}
-
-fn url_of(folder: &Path) -> Result<ListingTableUrl> {
-    // With a slash at its end, so that it is a folder also while it is empty.
-    let text = format!("{}/", folder.display());
-    ListingTableUrl::parse(text)
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::align;
+use crate::catalog;
 use crate::error::EngineError;
 use crate::part::{Part, UNFINISHED};
 use crate::rows::{AttributionRow, FlowRow, SpanRow};
@@ -37,7 +38,7 @@ impl Store {
         make(&folder)?;
         let folder = folder.canonicalize().map_err(EngineError::file("open", &folder))?;
         let lock = lock(&folder)?;
-        for table in [SpanRow::TABLE, FlowRow::TABLE, AttributionRow::TABLE] {
+        for table in catalog::WRITTEN {
             let table = folder.join(table);
             make(&table)?;
             remove_unfinished(&table)?;

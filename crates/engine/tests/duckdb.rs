@@ -2,29 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod duck;
 mod incident;
 
-use std::io::Write as _;
-use std::process::Command;
-
 use engine::{ClockRow, FlowRow, Side, SlackRow, SpanRow, Store};
-use incident::{Incident, Pairs, SECOND, flow, small, span};
-
-/// Prints the pairs that DuckDB finds.
-const SCRIPT: &str = r#"
-import sys, duckdb
-folder, query = sys.argv[1:]
-engine = duckdb.connect()
-for table in ("flow_times", "span_buckets", "span_wide"):
-    engine.execute(f"CREATE VIEW {table} AS SELECT * FROM '{folder}/aligned/{table}/*.parquet'")
-for flow, span in engine.execute(query).fetchall():
-    print(flow, span)
-"#;
-
-/// Numbers that look like chance.
-fn chance(seed: i64, bound: i64) -> i64 {
-    (seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f) >> 20).rem_euclid(bound)
-}
+use incident::{Incident, Pairs, SECOND, chance, flow, small, span};
 
 fn incident() -> Incident {
     let spans: Vec<SpanRow> = (0..400_i64)
@@ -52,34 +34,17 @@ fn incident() -> Incident {
 
 #[test]
 fn duckdb_finds_the_same_pairs() {
-    let python = std::env::var("AURELIAN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let can = Command::new(&python).args(["-c", "import duckdb"]).output();
-    if !can.is_ok_and(|output| output.status.success()) {
-        return skip("duckdb_finds_the_same_pairs", "needs the python package duckdb");
-    }
+    let Some(python) = duck::python_with("duckdb", "duckdb_finds_the_same_pairs") else { return };
     let incident = incident();
     let query = incident.store.candidates_sql();
-    let folder = incident.store.folder();
-    let output = Command::new(&python).arg("-c").arg(SCRIPT).arg(folder).arg(&query).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let theirs = String::from_utf8(output.stdout).unwrap();
+    let answers = duck::answers(&python, incident.store.folder(), &query, &["FROM candidates"]);
     let mut pairs = Pairs::new();
-    for line in theirs.lines() {
-        let (flow, span) = line.split_once(' ').unwrap();
-        assert!(pairs.insert((flow.parse().unwrap(), span.parse().unwrap())), "{line} twice");
+    for row in &answers[0] {
+        let pair = (row[0].parse().unwrap(), row[1].parse().unwrap());
+        assert!(pairs.insert(pair), "{pair:?} twice");
     }
     assert!(pairs.len() > 1000);
     assert!(pairs == incident.joined() && pairs == incident.swept());
-}
-
-/// Reports a skipped test past the capture of output, and to the file that counts them.
-fn skip(name: &str, reason: &str) {
-    let line = format!("skipped: {name}: {reason}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(file) = std::env::var_os("AURELIAN_SKIPPED") {
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).unwrap();
-    }
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use engine::arrow::array::{AsArray, RecordBatch};
-use engine::arrow::datatypes::UInt64Type;
-use engine::{ClockRow, EngineError, FlowRow, Options, SlackRow, SpanRow, Store};
+use engine::arrow::array::{ArrayRef, AsArray, RecordBatch};
+use engine::arrow::compute::cast;
+use engine::arrow::datatypes::{DataType, Float64Type, UInt64Type};
+use engine::{Answer, ClockRow, EngineError, FlowRow, Options, SlackRow, SpanRow, Store};
 
 pub const SECOND: i64 = 1_000_000_000;
 /// 2026-01-01T00:00:00Z.
@@ -41,6 +42,11 @@ pub fn flow(number: u64, place: Option<u32>, from: i64, until: i64) -> FlowRow {
     let at = |second: i64| NEW_YEAR + second * SECOND;
     let (time_ns, time_until_ns) = (at(from), at(until));
     FlowRow { flow: number, place, kind: "flow".into(), time_ns, time_until_ns, ..FlowRow::default() }
+}
+
+/// Numbers that look like chance.
+pub fn chance(seed: i64, bound: i64) -> i64 {
+    (seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f) >> 20).rem_euclid(bound)
 }
 
 /// A store of these, aligned.
@@ -109,4 +115,28 @@ pub fn pairs_of(batches: impl Iterator<Item = Result<RecordBatch, EngineError>>)
         }
     }
     pairs
+}
+
+/// Rows as texts, in an order of their own: what engines can be compared by. Fractions are to six digits.
+pub fn rows(answer: &Answer) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for batch in &answer.batches {
+        let columns: Vec<_> = batch.columns().iter().map(texts).collect();
+        rows.extend(
+            (0..batch.num_rows()).map(|row| columns.iter().map(|column| column[row].clone()).collect()),
+        );
+    }
+    rows.sort();
+    rows
+}
+
+fn texts(column: &ArrayRef) -> Vec<String> {
+    if let Some(column) = column.as_primitive_opt::<Float64Type>() {
+        return column
+            .iter()
+            .map(|value| value.map_or(String::new(), |value| format!("{value:.6}")))
+            .collect();
+    }
+    let column = cast(column, &DataType::Utf8).unwrap();
+    column.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()).collect()
 }
