@@ -214,7 +214,7 @@ impl Part {
 
 impl Keep {
     fn failed(&self) -> impl FnOnce(io::Error) -> KeepError {
-        let folder = self.beyond.as_ref().map(|(_, folder)| folder.clone()).unwrap_or_default();
-        |source| KeepError { folder, source }
+        let folder = || self.beyond.as_ref().map(|(_, folder)| folder.clone()).unwrap_or_default();
+        move |source| KeepError { folder: folder(), source }
     }
 }

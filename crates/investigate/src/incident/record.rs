@@ -29,8 +29,6 @@ const BLOCKED: u8 = 128;
 const NO_TRANSPORT: u16 = u16::MAX;
 const BY_NAME: [(u16, Transport); 4] =
     [(256, Transport::Tcp), (257, Transport::Udp), (258, Transport::Icmp), (259, Transport::Sctp)];
-const KINDS: [FlowKind; 5] =
-    [FlowKind::Flow, FlowKind::Alarm, FlowKind::Lookup, FlowKind::Process, FlowKind::Gpu];
 
 /// A [`FlowRow`], packed.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -66,6 +64,9 @@ pub(super) struct Record {
 pub(super) struct Words {
     texts: Texts,
     files: Vec<Arc<Path>>,
+    file_ids: HashMap<Arc<Path>, Id>,
+    /// The file of the row before, for rows of a file come together.
+    file_before: Option<(Arc<Path>, Id)>,
     exacts: Vec<Exact>,
     exact_ids: HashMap<Exact, Id>,
 }
@@ -79,13 +80,17 @@ impl Words {
     }
 
     fn file(&mut self, file: &Arc<Path>) -> Id {
-        // Rows of a file come together.
-        let known = self.files.iter().rposition(|known| Arc::ptr_eq(known, file) || known == file);
-        let at = known.unwrap_or_else(|| {
+        if let Some((_, id)) = self.file_before.as_ref().filter(|(before, _)| Arc::ptr_eq(before, file)) {
+            return *id;
+        }
+        let id = self.file_ids.get(file).copied().unwrap_or_else(|| {
+            let id = Id::try_from(self.files.len()).unwrap_or(NONE);
             self.files.push(Arc::clone(file));
-            self.files.len() - 1
+            self.file_ids.insert(Arc::clone(file), id);
+            id
         });
-        Id::try_from(at).unwrap_or(NONE)
+        self.file_before = Some((Arc::clone(file), id));
+        id
     }
 
     pub(super) fn any_exact(&self) -> bool {
@@ -139,7 +144,7 @@ impl Record {
             source_port: row.source.1.unwrap_or(0),
             called_port: row.called.1.unwrap_or(0),
             transport: row.transport.map_or(NO_TRANSPORT, transport_number),
-            kind: KINDS.iter().zip(0..).find(|(kind, _)| **kind == row.kind).map_or(0, |(_, at)| at),
+            kind: kind_number(row.kind),
             flags: source_flag
                 | called_flag
                 | flag(row.source.1.is_some(), SOURCE_PORT)
@@ -155,7 +160,7 @@ impl Record {
         let bytes = |bytes: u64| Some(bytes).filter(|bytes| *bytes != NO_BYTES);
         FlowRow {
             number: self.number,
-            kind: KINDS.get(usize::from(self.kind)).copied().unwrap_or(FlowKind::Flow),
+            kind: kind(self.kind),
             from: self.from,
             until: self.until,
             time: self.time,
@@ -199,6 +204,26 @@ fn unpacked(octets: [u8; 16], is_v4: bool, is_v6: bool) -> Option<IpAddr> {
     match octets {
         [.., a, b, c, d] if is_v4 => Some(IpAddr::from([a, b, c, d])),
         _ => is_v6.then(|| IpAddr::from(octets)),
+    }
+}
+
+fn kind_number(kind: FlowKind) -> u8 {
+    match kind {
+        FlowKind::Flow => 0,
+        FlowKind::Alarm => 1,
+        FlowKind::Lookup => 2,
+        FlowKind::Process => 3,
+        FlowKind::Gpu => 4,
+    }
+}
+
+fn kind(number: u8) -> FlowKind {
+    match number {
+        1 => FlowKind::Alarm,
+        2 => FlowKind::Lookup,
+        3 => FlowKind::Process,
+        4 => FlowKind::Gpu,
+        _ => FlowKind::Flow,
     }
 }
 
@@ -264,9 +289,26 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_again() {
         let named = |transport| FlowRow { transport: Some(transport), ..full() };
+        let of = |kind| FlowRow { kind, ..full() };
+        let kinds = [FlowKind::Flow, FlowKind::Lookup, FlowKind::Process, FlowKind::Gpu].map(of);
         let mut words = Words::default();
-        for row in [full(), bare(), named(Transport::Tcp), named(Transport::Sctp)] {
+        for row in [full(), bare(), named(Transport::Tcp), named(Transport::Sctp)].iter().chain(&kinds) {
+            assert_eq!(Record::pack(row, &mut words).unpack(&words), *row);
+        }
+    }
+
+    #[test]
+    fn files_are_told_apart_however_rows_of_them_mix() {
+        let of = |file: &str| FlowRow { origin: (Path::new(file).into(), 0), ..full() };
+        let mut words = Words::default();
+        for row in ["a", "b", "a", "a", "c", "b"].map(of) {
             assert_eq!(Record::pack(&row, &mut words).unpack(&words), row);
         }
+        assert_eq!(words.files.len(), 3);
+    }
+
+    #[test]
+    fn one_takes_as_much_as_the_documents_say() {
+        assert_eq!(Record::SIZE, 144);
     }
 }
