@@ -1,5 +1,6 @@
 //! Flows, as they are joined.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -19,8 +20,6 @@ const SECOND: i64 = 1_000_000_000;
 const LOGGED_AFTER: i64 = 3_000_000_000;
 /// Answers of lookups that are remembered, at most.
 const ANSWERS: usize = 1_000_000;
-/// Destinations that are told apart, at most: who scans networks must not fill the memory of who looks into it.
-pub(super) const DESTINATIONS: usize = 2_000_000;
 /// Connections whose records are put together, at most.
 const CONNECTIONS: usize = 4_000_000;
 
@@ -69,9 +68,33 @@ pub struct FlowRow {
     pub origin: (Arc<Path>, u64),
 }
 
+/// What earlier flows told, and later ones are taken in with.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    connections: Connections,
+    answered: Answered,
+    clock: Option<SensorClock>,
+}
+
+impl Before {
+    /// What comes next is of another incident. Names that were told hold on.
+    pub(super) fn turn(&mut self) {
+        (self.connections, self.clock) = (Connections::default(), None);
+    }
+}
+
+/// The clock of the flow before: flows of one sensor come together, and to name a clock takes longer than to compare.
+#[derive(Debug)]
+struct SensorClock {
+    format: Format,
+    sensor: Option<Arc<str>>,
+    has_zone: bool,
+    id: Id,
+}
+
 /// The flows that have an id in their log, to add to them what other records tell. Ids are kept as a hash that nobody can foresee.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+struct Connections {
     hash: RandomState,
     known: HashMap<u64, Position>,
 }
@@ -85,7 +108,7 @@ impl Connections {
 
 /// What a source was last told an address is called, to name the flows to it that say no name themselves.
 #[derive(Debug, Default)]
-pub(super) struct Answered(HashMap<(Option<IpAddr>, IpAddr), Arc<str>>);
+struct Answered(HashMap<(Option<IpAddr>, IpAddr), Arc<str>>);
 
 impl Answered {
     /// Takes note of a lookup's answers, or names a flow by them.
@@ -107,26 +130,33 @@ pub(super) fn take(
     incident: &mut Incident,
     places: &Places,
     hosts: &Hosts,
-    (connections, answered): (&mut Connections, &mut Answered),
+    before: &mut Before,
     format: Format,
     mut flow: Flow,
 ) -> Result<(), KeepError> {
-    let key = connections.key(format, &mut flow);
-    if let Some(known) = key.and_then(|key| connections.known.get(&key)) {
+    let key = before.connections.key(format, &mut flow);
+    if let Some(known) = key.and_then(|key| before.connections.known.get(&key)) {
         incident.left_out.records_beside += 1;
-        return incident.flows.amend(*known, |row| add(row, &flow));
+        let timed = &mut incident.timed;
+        return incident.flows.amend(*known, |row| {
+            add(row, &flow);
+            if let Some(timed) = timed.get_mut(row.clock as usize) {
+                timed.see(row.time);
+            }
+        });
     }
-    answered.name(&mut flow);
-    let place = places.of_flow(&flow, hosts, &incident.places);
+    before.answered.name(&mut flow);
+    let place = places.of_flow(&flow, hosts);
     if place.is_none() {
         incident.left_out.flows_without_place += 1;
     }
-    let row = row(incident, format, &flow, place);
+    let clock = clock(incident, &mut before.clock, format, &flow);
+    let row = row(incident, clock, &flow, place);
     let position = keep(incident, row)?;
     if let Some(key) = key
-        && connections.known.len() < CONNECTIONS
+        && before.connections.known.len() < CONNECTIONS
     {
-        connections.known.insert(key, position);
+        before.connections.known.insert(key, position);
     }
     Ok(())
 }
@@ -149,14 +179,27 @@ fn note(incident: &mut Incident, row: &FlowRow) {
     }
     let timed = &mut incident.timed[clock];
     timed.flows += 1;
-    timed.whole &= row.time % SECOND == 0;
+    timed.see(row.time);
 }
 
-fn row(incident: &mut Incident, format: Format, flow: &Flow, place: Option<Id>) -> FlowRow {
-    let stamp = flow.time.stamp;
-    let zone = if stamp.zone == intake::Zone::Unknown { ", zone unknown" } else { "" };
+/// One clock for each sensor of a format, and for times with and without a zone.
+fn clock(incident: &mut Incident, before: &mut Option<SensorClock>, format: Format, flow: &Flow) -> Id {
+    let has_zone = flow.time.stamp.zone != intake::Zone::Unknown;
+    let is_same = |clock: &&SensorClock| {
+        (clock.format, clock.has_zone) == (format, has_zone) && clock.sensor == flow.sensor
+    };
+    if let Some(clock) = before.as_ref().filter(is_same) {
+        return clock.id;
+    }
+    let zone = if has_zone { "" } else { ", zone unknown" };
     let sensor = flow.sensor.as_deref().map_or(String::new(), |sensor| format!(" of {sensor}"));
-    let clock = incident.flow_clocks.id(&format!("{format}{sensor}{zone}"));
+    let id = incident.flow_clocks.id(&format!("{format}{sensor}{zone}"));
+    *before = Some(SensorClock { format, sensor: flow.sensor.clone(), has_zone, id });
+    id
+}
+
+fn row(incident: &mut Incident, clock: Id, flow: &Flow, place: Option<Id>) -> FlowRow {
+    let stamp = flow.time.stamp;
     let (from, until) = interval(flow);
     FlowRow {
         number: 0,
@@ -236,23 +279,15 @@ pub(super) fn coarsen(incident: &mut Incident) -> Result<(), KeepError> {
 /// A destination is its name; without one its address and port.
 fn destination(incident: &mut Incident, flow: &Flow) -> Id {
     let text = match (&flow.destination_name, flow.destination, flow.destination_port) {
-        (Some(name), _, _) => name.to_string(),
-        (None, Some(address), Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
-        (None, Some(address), None) => address.to_string(),
-        (None, None, _) => flow.process.as_deref().unwrap_or("?").to_owned(),
+        (Some(name), _, _) => Cow::Borrowed(&**name),
+        (None, Some(address), Some(port)) => std::net::SocketAddr::new(address, port).to_string().into(),
+        (None, Some(address), None) => address.to_string().into(),
+        (None, None, _) => flow.process.as_deref().unwrap_or("?").into(),
     };
-    if incident.destinations.len() >= DESTINATIONS && incident.destinations.find(&text).is_none() {
-        incident.left_out.destinations_together += 1;
-        return incident.elsewhere();
-    }
-    let id = incident.destinations.id(&text);
-    if id as usize == incident.ends.len() {
-        incident.ends.push(End {
-            name: flow.destination_name.clone(),
-            address: flow.destination,
-            port: flow.destination_port,
-            is_gpu: false,
-        });
-    }
-    id
+    incident.destination(&text, || End {
+        name: flow.destination_name.clone(),
+        address: flow.destination,
+        port: flow.destination_port,
+        is_gpu: false,
+    })
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use ::flows::{Flow, FlowKind, Format, Gpu};
 use intake::Zone;
 
-use super::flows::{self, DESTINATIONS, FlowRow};
+use super::flows::{self, FlowRow};
 use super::parts::KeepError;
 use super::places::Places;
 use super::{End, Incident};
@@ -319,15 +319,11 @@ impl Seen {
 
 /// None, if there are too many to tell it apart: programs may have any name.
 fn destination(incident: &mut Incident, gpu: &str) -> Option<Id> {
-    if incident.destinations.len() >= DESTINATIONS && incident.destinations.find(gpu).is_none() {
+    if !incident.tells_apart(gpu) {
         incident.left_out.gpus.too_many += 1;
         return None;
     }
-    let id = incident.destinations.id(gpu);
-    if id as usize == incident.ends.len() {
-        incident.ends.push(End { is_gpu: true, ..End::default() });
-    }
-    Some(id)
+    Some(incident.end(gpu, || End { is_gpu: true, ..End::default() }))
 }
 
 #[cfg(test)]

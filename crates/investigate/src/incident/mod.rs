@@ -26,6 +26,9 @@ pub use gpu::GpusLeftOut;
 pub use parts::{Flows, Keep, KeepError};
 pub use texts::Texts;
 
+/// Destinations that are told apart, at most: who scans networks must not fill the memory of who looks into it.
+const DESTINATIONS: usize = 2_000_000;
+
 /// All that was read.
 #[derive(Debug, Default)]
 pub struct Incident {
@@ -115,8 +118,7 @@ pub struct Builder {
     hosts: Hosts,
     incident: Incident,
     places: places::Places,
-    connections: flows::Connections,
-    answered: flows::Answered,
+    before: flows::Before,
     gpus: gpu::Gpus,
 }
 
@@ -130,14 +132,7 @@ impl Builder {
     pub fn keeping(hosts: Hosts, keep: Keep) -> Self {
         let mut incident = Incident { flows: Flows::new(keep), ..Incident::default() };
         let places = places::Places::of(&hosts, &mut incident.places);
-        Self {
-            hosts,
-            incident,
-            places,
-            connections: flows::Connections::default(),
-            answered: flows::Answered::default(),
-            gpus: gpu::Gpus::default(),
-        }
+        Self { hosts, incident, places, before: flows::Before::default(), gpus: gpu::Gpus::default() }
     }
 
     /// Takes in a span.
@@ -153,14 +148,7 @@ impl Builder {
         if flow.kind == ::flows::FlowKind::Gpu {
             return self.gpus.take(&mut self.incident, &self.places, &flow);
         }
-        flows::take(
-            &mut self.incident,
-            &self.places,
-            &self.hosts,
-            (&mut self.connections, &mut self.answered),
-            format,
-            flow,
-        )
+        flows::take(&mut self.incident, &self.places, &self.hosts, &mut self.before, format, flow)
     }
 
     /// Lays a baseline beside it.
@@ -173,7 +161,7 @@ impl Builder {
         let places = self.incident.places.clone();
         let next = Incident { flows: Flows::new(Keep::default()), places, ..Incident::default() };
         let mut incident = std::mem::replace(&mut self.incident, next);
-        self.connections = flows::Connections::default();
+        self.before.turn();
         flows::coarsen(&mut incident)?;
         Ok(incident)
     }
@@ -203,17 +191,31 @@ impl Incident {
         self.runs.text(call.run)
     }
 
-    /// The destination that stands for those that are too many to be told apart.
-    fn elsewhere(&mut self) -> Id {
-        self.nowhere("other destinations")
+    /// A destination, by what it is called. Those that are too many to be told apart are one.
+    fn destination(&mut self, name: &str, end: impl FnOnce() -> End) -> Id {
+        if !self.tells_apart(name) {
+            self.left_out.destinations_together += 1;
+            return self.nowhere("other destinations");
+        }
+        self.end(name, end)
+    }
+
+    /// Whether there is room for a destination of its own.
+    fn tells_apart(&self, name: &str) -> bool {
+        self.destinations.len() < DESTINATIONS || self.destinations.find(name).is_some()
+    }
+
+    fn end(&mut self, name: &str, end: impl FnOnce() -> End) -> Id {
+        let id = self.destinations.id(name);
+        if id as usize == self.ends.len() {
+            self.ends.push(end());
+        }
+        id
     }
 
     /// A destination that is no single end.
     fn nowhere(&mut self, name: &str) -> Id {
-        let id = self.destinations.id(name);
-        if id as usize == self.ends.len() {
-            self.ends.push(End::default());
-        }
+        let id = self.end(name, End::default);
         if self.visits.len() < self.ends.len() {
             self.visits.resize(self.ends.len(), Visits::default());
         }
@@ -257,6 +259,12 @@ impl Visits {
 
 impl Timed {
     const NOTHING: Self = Self { flows: 0, whole: true };
+
+    /// Another time, in nanoseconds.
+    fn see(&mut self, time: i64) {
+        const SECOND: i64 = 1_000_000_000;
+        self.whole &= time % SECOND == 0;
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::Texts;
 use crate::hosts::Hosts;
 use crate::model::Id;
@@ -11,6 +13,7 @@ use crate::model::Id;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     by_name: HashMap<String, Vec<Id>>,
+    by_network: HashMap<IpNet, Id>,
     /// When each name was over, where told.
     ends: HashMap<String, i64>,
     /// Machines with several addresses are places too: what is told of the machine may be of any of them.
@@ -30,6 +33,7 @@ impl Places {
         }
         for place in hosts.places() {
             let id = texts.id(&name(&place.network.to_string()));
+            places.by_network.insert(place.network, id);
             for known in [&place.run, &place.sandbox, &place.host].into_iter().flatten() {
                 let ids = places.by_name.entry(known.to_string()).or_default();
                 if !ids.contains(&id) {
@@ -95,13 +99,13 @@ impl Places {
     }
 
     /// Where a flow belongs to: who began it, else who was called, else the host that its log names.
-    pub(super) fn of_flow(&self, flow: &flows::Flow, hosts: &Hosts, texts: &Texts) -> Option<Id> {
+    pub(super) fn of_flow(&self, flow: &flows::Flow, hosts: &Hosts) -> Option<Id> {
         if self.everywhere {
             return Some(0);
         }
         let of = |address: Option<IpAddr>| {
             let place = hosts.during(address?, i64::MIN, i64::MAX).next()?;
-            texts.find(&name(&place.network.to_string()))
+            self.by_network.get(&place.network).copied()
         };
         let translated = flow.translated.map(|(address, _)| address);
         let by_host = || self.named(flow.host.as_deref()?);

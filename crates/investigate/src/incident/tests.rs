@@ -138,3 +138,17 @@ fn a_folder_without_room_is_named() {
     let error = builder.flow(::flows::Format::Eve, flow(1, "10.0.0.1")).unwrap_err().to_string();
     assert!(error.contains("/nowhere") && error.contains("--memory"), "{error}");
 }
+
+#[test]
+fn a_clock_is_as_fine_as_any_record_of_its_connections_shows() {
+    let mut builder = Builder::new(Hosts::default());
+    for (number, nanos) in (0..20_u64).map(|number| (number, 0)).chain([(7, 5_000_000)]) {
+        let mut one = flow(number as i64, "10.0.0.1");
+        one.time.stamp = Stamp::exact(one.time.stamp.nanos + nanos);
+        one.connection = Some(::flows::Connection::Number(number));
+        builder.flow(::flows::Format::Eve, one).unwrap();
+    }
+    let rows = builder.build().unwrap().flows.all().unwrap();
+    assert_eq!((rows.len(), rows[7].time), (20, 7_005_000_000));
+    assert!(rows.iter().all(|row| row.resolution < 1_000_000_000));
+}
