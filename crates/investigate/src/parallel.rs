@@ -121,4 +121,24 @@ mod tests {
         assert_eq!(each(1000, Ok, |at| if at == 3 { Err("taking") } else { Ok(()) }), Err("taking"));
         assert_eq!(each(0, Ok::<_, ()>, |_| Ok(())), Ok(()));
     }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_panic_in_the_work_ends_it() {
+        let work = |at| {
+            assert!(at != 3, "in the work");
+            Ok::<_, ()>(())
+        };
+        let _ = each(1000, work, Ok);
+    }
+
+    #[test]
+    #[should_panic(expected = "in the taking")]
+    fn a_panic_in_the_taking_ends_it() {
+        let take = |at| {
+            assert!(at != 3, "in the taking");
+            Ok::<_, ()>(())
+        };
+        let _ = each(1000, Ok, take);
+    }
 }
