@@ -145,10 +145,10 @@ mod tests {
     use crate::hosts::Hosts;
     use crate::incident::Builder;
 
-    /// Calls 0 and 1 of run a, call 2 of run b; flows of classes to destinations, each with who may have done it.
-    /// Run, class, and the calls that may have caused it.
+    /// The class of a flow, its destination, and the calls that may have caused it.
     type Told<'a> = (&'a str, &'a str, &'a [(usize, f64)]);
 
+    /// Calls 0 and 1 are of run a, call 2 is of run b.
     fn causes(flows: &[Told<'_>]) -> Causes {
         let origin = || Origin::new(Path::new("x").into(), 0);
         let mut builder = Builder::new(Hosts::default());

@@ -4,8 +4,6 @@
 //! an episode's: its calls are no independent witnesses of them, so there the unit is the episode, which did it if one of its
 //! calls did.
 
-use std::collections::HashMap;
-
 use super::causes::ClassCauses;
 use crate::attribution::Timeline;
 use crate::incident::{CallRow, Incident, Texts};
@@ -68,7 +66,7 @@ impl Units {
 
     /// How many of each value did it; expected.
     pub(super) fn did(&self, class: &ClassCauses) -> Vec<f64> {
-        let by_unit: HashMap<usize, f64> = match self.factor {
+        let mut by_unit: Vec<(usize, f64)> = match self.factor {
             Factor::Tool | Factor::CommandKind => {
                 class.calls.iter().map(|(call, probability)| (*call, *probability)).collect()
             }
@@ -76,6 +74,8 @@ impl Units {
                 class.runs.iter().map(|(run, probability)| (*run as usize, *probability)).collect()
             }
         };
+        // Sums of fractions depend on their order.
+        by_unit.sort_unstable_by_key(|(unit, _)| *unit);
         let mut did = vec![0.0; self.values.len()];
         for (unit, probability) in by_unit {
             if let Some(value) = self.of.get(unit).copied().flatten() {
