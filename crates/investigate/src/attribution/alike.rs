@@ -50,6 +50,7 @@ struct Seen {
 }
 
 impl Seen {
+    /// Nothing, if it timed none.
     fn by(incident: &Incident, clock: Id) -> Result<Option<Self>, KeepError> {
         let mut seen: Option<Self> = None;
         for part in 0..incident.flows.parts() {
@@ -63,7 +64,7 @@ impl Seen {
                 }
             }
         }
-        Ok(seen)
+        Ok(seen.filter(|seen| !seen.times.is_empty()))
     }
 
     fn estimate(&self, mut differences: Vec<f64>) -> Option<Estimate> {

@@ -25,7 +25,7 @@ use crate::parallel;
 pub use evidence::Evidence;
 pub use timeline::{Clock, ClockPair, Skew, Timeline};
 
-/// A model is fitted to so many flows at most; the rest is only judged.
+/// About so many flows are enough to fit a model; with more, it is fitted to some of the parts, and the rest is only judged.
 const FITTED_FLOWS: u64 = 300_000;
 
 /// What was found: what answers are made of. They are made part by part ([`Attribution::each`]), since all of them would be more

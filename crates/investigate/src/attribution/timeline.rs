@@ -193,18 +193,20 @@ impl Logged {
         Ok(all)
     }
 
-    /// The same, with the begins of the calls that a clock of traces timed.
+    /// The same, with the begins of the calls that a clock of traces timed: of the places that have both.
     fn beside(&self, incident: &Incident, trace: Id) -> Vec<PlaceTimes> {
-        let mut places: Vec<PlaceTimes> = Vec::with_capacity(self.places.len());
-        places.extend(self.places.iter().map(|flows| PlaceTimes { calls: Vec::new(), flows: flows.clone() }));
+        let mut begins: Vec<Vec<i64>> = vec![Vec::new(); self.places.len()];
         for call in incident.calls.iter().filter(|call| call.clock == trace && call.start_known) {
             for place in &call.places {
-                if let Some(place) = places.get_mut(*place as usize) {
-                    place.calls.push(call.start);
+                if let Some(begins) = begins.get_mut(*place as usize) {
+                    begins.push(call.start);
                 }
             }
         }
-        places
+        let both = begins.into_iter().zip(&self.places);
+        both.filter(|(calls, flows)| !calls.is_empty() && !flows.is_empty())
+            .map(|(calls, flows)| PlaceTimes { calls, flows: flows.clone() })
+            .collect()
     }
 }
 
