@@ -80,7 +80,7 @@ pub(crate) struct InvestigateOptions {
     /// Copy the tables there for the cluster (s3://BUCKET/PREFIX, by AWS_… in the environment); without it, its machines must see --out at the same path
     #[arg(long, value_name = "URL", requires = "cluster")]
     pub(crate) cluster_tables: Option<String>,
-    /// About how much memory the tables and SQL may take
+    /// About how much memory flows, tables and SQL may take; flows beyond a quarter of it lie in files in --out meanwhile
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     pub(crate) memory: usize,
     /// What is written: html, json, jsonl, timesketch, ocsf, parquet

@@ -9,7 +9,6 @@ use investigate::baseline::{self, Baseline};
 use investigate::hosts::Hosts;
 use investigate::incident::{Builder, Incident, Keep, KeepError};
 use investigate::report::model::{InputSummary, ProblemSummary, Role};
-
 use trace::ReadError;
 
 use crate::cli::{InvestigateOptions, Side};
