@@ -38,11 +38,8 @@ pub(crate) fn write(
     progress: &mut Progress,
 ) -> Result<Written, Failure> {
     let case = Case::of(incident, found);
-    let begin = |format: OutputFormat, name: &str| {
-        options.format.contains(&format).then(|| Beside::begin(options.out.join(name))).transpose()
-    };
-    let mut lines = begin(OutputFormat::Jsonl, "attribution.jsonl")?;
-    let mut timeline = begin(OutputFormat::Timesketch, "timeline.timesketch.jsonl")?;
+    let mut lines = begin(options, OutputFormat::Jsonl, "attribution.jsonl")?;
+    let mut timeline = begin(options, OutputFormat::Timesketch, "timeline.timesketch.jsonl")?;
     if let Some(timeline) = &mut timeline {
         timeline.write(|to| calls(to, incident, found))?;
     }
@@ -69,19 +66,32 @@ pub(crate) fn write(
     progress.begin("writing the report");
     let name = options.out.file_name().unwrap_or(options.out.as_os_str()).to_string_lossy().into_owned();
     let report = gather(Told { title: name, made_at: Timestamp::now(), inputs }, case, sums)?;
-    if let Some(mut file) = begin(OutputFormat::Html, "report.html")? {
-        file.write(|to| to.write_all(investigate::report::html(&report).as_bytes()))?;
-        file.complete()?;
-    }
-    if let Some(mut file) = begin(OutputFormat::Json, "report.json")? {
-        file.write(|to| Ok(serde_json::to_writer_pretty(to, &report)?))?;
-        file.complete()?;
-    }
-    if let Some(mut file) = begin(OutputFormat::Ocsf, "findings.ocsf.jsonl")? {
-        file.write(|to| findings(to, &report))?;
-        file.complete()?;
-    }
+    show(options, &report)?;
     Ok(Written { report, caused, untold })
+}
+
+/// A file, if its format was asked for.
+fn begin(options: &InvestigateOptions, format: OutputFormat, name: &str) -> Result<Option<Beside>, Failure> {
+    options.format.contains(&format).then(|| Beside::begin(options.out.join(name))).transpose()
+}
+
+/// Writes the report, in each form that was asked for.
+fn show(options: &InvestigateOptions, report: &Report) -> Result<(), Failure> {
+    type Form = fn(&mut BufWriter<File>, &Report) -> io::Result<()>;
+    let forms: [(OutputFormat, &str, Form); 3] = [
+        (OutputFormat::Html, "report.html", |to, report| {
+            to.write_all(investigate::report::html(report).as_bytes())
+        }),
+        (OutputFormat::Json, "report.json", |to, report| Ok(serde_json::to_writer_pretty(to, report)?)),
+        (OutputFormat::Ocsf, "findings.ocsf.jsonl", findings),
+    ];
+    for (format, name, form) in forms {
+        if let Some(mut file) = begin(options, format, name)? {
+            file.write(|to| form(to, report))?;
+            file.complete()?;
+        }
+    }
+    Ok(())
 }
 
 /// What is made of a part of the flows.
