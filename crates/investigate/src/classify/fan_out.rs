@@ -64,9 +64,12 @@ fn is_unanswered(flow: &FlowRow) -> bool {
 fn mark(rows: &[FlowRow], flows: &[usize], found: &mut [bool]) {
     let mut window: VecDeque<usize> = VecDeque::new();
     let mut counts: HashMap<Id, usize> = HashMap::new();
+    // How many of the last of the window are not marked yet: each is marked once, however many a minute has.
+    let mut unmarked = 0;
     for at in flows {
         let flow = &rows[*at];
         window.push_back(*at);
+        unmarked += 1;
         *counts.entry(flow.destination).or_default() += 1;
         while let Some(first) =
             window.front().copied().filter(|first| flow.time.saturating_sub(rows[*first].time) > WINDOW)
@@ -81,7 +84,8 @@ fn mark(rows: &[FlowRow], flows: &[usize], found: &mut [bool]) {
             }
         }
         if counts.len() >= MANY {
-            window.iter().for_each(|at| found[*at] = true);
+            window.iter().rev().take(unmarked).for_each(|at| found[*at] = true);
+            unmarked = 0;
         }
     }
 }
