@@ -22,6 +22,11 @@ pub(super) struct Joined {
     pub(super) open: Open,
 }
 
+/// Pairs of a flow and an open call that are looked at, at one place; and how many calls a flow has in any case, those that began last. Who
+/// writes his own trace may have as many calls open as he likes.
+const PAIRS: usize = 1 << 25;
+const OPEN: usize = 64;
+
 /// For each flow, the calls that were open.
 #[derive(Debug, Default)]
 pub(super) struct Open {
@@ -41,6 +46,7 @@ impl Open {
     fn find(place: &model::Place, around: (i64, i64)) -> Self {
         let mut open = Self::default();
         let (mut next, mut live): (usize, Vec<u32>) = (0, Vec::new());
+        let most = (PAIRS / place.flows.len().max(1)).max(OPEN);
         for flow in &place.flows {
             open.begins.push(open.calls.len());
             while place.calls.get(next).is_some_and(|call| call.start.saturating_sub(around.0) <= flow.until)
@@ -51,6 +57,7 @@ impl Open {
             let call = |at: u32| place.calls.get(at as usize);
             // Flows come in the order of their earliest begin, so what has ended before one has ended for all that follow.
             live.retain(|at| call(*at).is_some_and(|call| call.end.saturating_add(around.1) >= flow.from));
+            live.drain(..live.len().saturating_sub(most));
             open.calls.extend(live.iter().filter(|at| {
                 call(**at).is_some_and(|call| call.start.saturating_sub(around.0) <= flow.until)
             }));
