@@ -129,6 +129,11 @@ pub fn estimate(places: &[PlaceTimes], resolution: u64) -> Result<Estimate, Refu
             times.sort_unstable();
         }
     }
+    // What no offset brings together tells nothing, and one wild time would make all bins as coarse as years.
+    let flows = span(&places, |place| &place.flows);
+    places.iter_mut().for_each(|place| place.calls.retain(|time| flows.contains(time)));
+    let calls = span(&places, |place| &place.calls);
+    places.iter_mut().for_each(|place| place.flows.retain(|time| calls.contains(time)));
     // The same answer, whatever order they come in.
     places.sort_by(|a, b| {
         (a.calls.first(), a.calls.len(), &a.flows).cmp(&(b.calls.first(), b.calls.len(), &b.flows))
@@ -165,6 +170,13 @@ pub fn estimate(places: &[PlaceTimes], resolution: u64) -> Result<Estimate, Refu
         pairs: edge.pairs,
         correlogram: found.correlogram,
     })
+}
+
+/// From the first to the last of sorted times, as far around as an offset may reach.
+fn span(places: &[PlaceTimes], of: fn(&PlaceTimes) -> &Vec<i64>) -> std::ops::RangeInclusive<i64> {
+    let first = places.iter().filter_map(|place| of(place).first()).min().copied().unwrap_or(i64::MAX);
+    let last = places.iter().filter_map(|place| of(place).last()).max().copied().unwrap_or(i64::MIN);
+    first.saturating_sub(FARTHEST)..=last.saturating_add(FARTHEST)
 }
 
 /// The zone's error that an offset is, if it is near a multiple of half an hour other than none.

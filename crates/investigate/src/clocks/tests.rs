@@ -148,3 +148,11 @@ fn strange_times_are_no_trouble() {
     let extremes = PlaceTimes { calls: vec![i64::MIN, i64::MAX], flows: [i64::MIN, i64::MAX].repeat(20) };
     let _ = estimate(&[PlaceTimes { calls: vec![i64::MIN; 20], ..extremes.clone() }, extremes], 1);
 }
+
+#[test]
+fn a_wild_time_blinds_nobody() {
+    let mut places = make(&EASY);
+    let found = estimate(&places, 1000).unwrap();
+    places[0].calls.extend([5 * 365 * 86_400 * SECOND, 130 * 365 * 86_400 * SECOND]);
+    assert_eq!(estimate(&places, 1000).unwrap(), found);
+}
