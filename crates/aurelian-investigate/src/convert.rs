@@ -7,6 +7,7 @@ use trace::OtlpWriter;
 use crate::cli::{ConvertOptions, To, TraceOptions};
 use crate::failure::Failure;
 use crate::sink::{Sink, failed};
+use crate::terminal::say;
 use crate::trace::each;
 
 pub(crate) fn run(options: &ConvertOptions) -> Result<(), Failure> {
@@ -33,7 +34,7 @@ fn otlp(traces: &TraceOptions, out: Option<&Path>) -> Result<(), Failure> {
     let written = writer.finish().map_err(&failed)?;
     sink.finish()?;
     if written.without_time > 0 {
-        eprintln!("aurelian: {} spans have no time, and are left out", written.without_time);
+        say!("{} spans have no time, and are left out", written.without_time);
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ fn parquet(traces: &TraceOptions, out: &Path) -> Result<(), Failure> {
     each(traces, |span| Ok(table.push(span)?))?;
     let left_out = table.finish()?;
     if !left_out.is_empty() {
-        eprintln!("aurelian: no column has {left_out}: `--to jsonl` keeps all");
+        say!("no column has {left_out}: `--to jsonl` keeps all");
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::terminal::say;
+
 /// Something is wrong with what was asked for.
 const REFUSED: u8 = 125;
 
@@ -53,7 +55,7 @@ impl Failure {
         {
             return ExitCode::SUCCESS;
         }
-        eprintln!("aurelian: {self}");
+        say!("{self}");
         ExitCode::from(REFUSED)
     }
 }

@@ -13,6 +13,7 @@ use crate::outputs::{self, Written};
 use crate::progress::Progress;
 use crate::reading::{self, Read};
 use crate::tables::Tables;
+use crate::terminal::say;
 
 pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
     let remote = Remote::of(options)?;
@@ -36,42 +37,32 @@ pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
 }
 
 fn tell(written: &Written, incident: &Incident, found: &Attribution) {
-    eprintln!(
-        "aurelian: {} calls of {} runs, {} flows",
-        incident.calls.len(),
-        incident.runs.len(),
-        incident.flows.len()
-    );
+    say!("{} calls of {} runs, {} flows", incident.calls.len(), incident.runs.len(), incident.flows.len());
     for input in &written.report.inputs {
         for problem in &input.problems {
-            eprintln!("aurelian: {}: {} ({} times)", input.file, problem.what, problem.count);
+            say!("{}: {} ({} times)", input.file, problem.what, problem.count);
         }
     }
     for pair in &found.timeline.pairs {
         let (trace, flows) = (incident.trace_clocks.text(pair.trace), incident.flow_clocks.text(pair.flows));
         match &pair.estimate {
-            Ok(estimate) => eprintln!(
-                "aurelian: clock of {flows} is {:.3} s ahead of {trace} (± {:.3} s, drift {:.1} ppm)",
+            Ok(estimate) => say!(
+                "clock of {flows} is {:.3} s ahead of {trace} (± {:.3} s, drift {:.1} ppm)",
                 estimate.offset as f64 / 1e9,
                 estimate.uncertainty as f64 / 1e9,
                 estimate.drift_ppb as f64 / 1e3
             ),
-            Err(refusal) => eprintln!("aurelian: clocks of {flows} and {trace}: {refusal}"),
+            Err(refusal) => say!("clocks of {flows} and {trace}: {refusal}"),
         }
     }
     let Written { caused, untold, .. } = written;
-    eprintln!(
-        "aurelian: {caused} flows were caused by calls, {} by none, {untold} can't be told",
+    say!(
+        "{caused} flows were caused by calls, {} by none, {untold} can't be told",
         incident.flows.len() - caused - untold
     );
     for culprit in written.report.culprits.iter().take(10) {
         let call = culprit.tool_call_id.as_deref().unwrap_or("a call without an id");
         let classes: Vec<&str> = culprit.classes.iter().map(|share| share.of.as_str()).collect();
-        eprintln!(
-            "aurelian: {call} of {}: {} ({:.0} %)",
-            culprit.run,
-            classes.join(", "),
-            100.0 * culprit.probability
-        );
+        say!("{call} of {}: {} ({:.0} %)", culprit.run, classes.join(", "), 100.0 * culprit.probability);
     }
 }

@@ -20,6 +20,7 @@ mod sink;
 mod span_table;
 #[cfg_attr(not(feature = "sql"), path = "no_tables.rs")]
 mod tables;
+mod terminal;
 mod trace;
 
 use std::process::ExitCode;

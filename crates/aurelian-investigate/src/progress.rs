@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::terminal;
+
 const EVERY: Duration = Duration::from_millis(200);
 
 /// What is done at the moment.
@@ -33,7 +35,7 @@ impl Progress {
 
     fn line(&self, text: &str) {
         // Progress that can't be shown is no trouble.
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        let _ = write!(io::stderr(), "\r\x1b[K{}", terminal::shown(text));
     }
 }
 

@@ -8,6 +8,7 @@ use investigate::truth;
 
 use crate::cli::{EvaluateOptions, Log, SimulateOptions};
 use crate::failure::Failure;
+use crate::terminal::say;
 
 pub(crate) fn run(asked: &SimulateOptions) -> Result<ExitCode, Failure> {
     let usual = Options::default();
@@ -34,8 +35,8 @@ pub(crate) fn run(asked: &SimulateOptions) -> Result<ExitCode, Failure> {
         ..usual
     };
     let made = simulate::run(&asked.out, &options)?;
-    eprintln!(
-        "aurelian: {}: {} episodes, {} calls, {} flows ({} malicious), {} more in no log",
+    say!(
+        "{}: {} episodes, {} calls, {} flows ({} malicious), {} more in no log",
         asked.out.display(),
         made.episodes,
         made.calls,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::cluster::Remote;
 use crate::failure::Failure;
+use crate::terminal;
 
 /// What the times of a call and of a flow are the times of: their interval is known already.
 const KNOWN: &str = "known";
@@ -102,7 +103,8 @@ impl Complete {
 }
 
 fn show(answer: engine::Answer) -> Result<(), Failure> {
-    writeln!(std::io::stdout().lock(), "{}", answer.table()?).map_err(Failure::Stdout)
+    let (table, mut out) = (answer.table()?, std::io::stdout().lock());
+    table.lines().try_for_each(|line| writeln!(out, "{}", terminal::shown(line))).map_err(Failure::Stdout)
 }
 
 /// A part of a table that is not there yet.

@@ -9,6 +9,7 @@ use trace::{Options, Span};
 use crate::cli::{TraceAction, TraceOptions};
 use crate::convert;
 use crate::failure::Failure;
+use crate::terminal::{self, say};
 
 pub(crate) fn run(action: &TraceAction) -> Result<ExitCode, Failure> {
     match action {
@@ -41,9 +42,9 @@ pub(crate) fn each(
                 return Err(failure);
             }
             for problem in outcome.problems.each() {
-                eprintln!("aurelian: {}: {} ({} times)", file.display(), problem.what, problem.count);
+                say!("{}: {} ({} times)", file.display(), problem.what, problem.count);
             }
-            eprintln!("aurelian: {}: {}, {} spans", file.display(), outcome.format, outcome.spans);
+            say!("{}: {}, {} spans", file.display(), outcome.format, outcome.spans);
         }
     }
     Ok(())
@@ -62,9 +63,11 @@ fn show(out: &mut impl Write, span: &Span) -> io::Result<()> {
         .as_deref()
         .unwrap_or("-")
         .chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
+        .map(|char| if char.is_whitespace() { ' ' } else { char })
         .take(100)
         .collect();
-    let (id, tool) = (span.tool_call_id.as_deref().unwrap_or("-"), span.tool.as_deref().unwrap_or("-"));
-    writeln!(out, "{start}  {took:>9}  {}  {id}  {tool}  {command}", span.run)
+    let shown = |text: Option<&str>| terminal::shown(text.unwrap_or("-"));
+    let (run, id, tool) =
+        (shown(Some(&span.run)), shown(span.tool_call_id.as_deref()), shown(span.tool.as_deref()));
+    writeln!(out, "{start}  {took:>9}  {run}  {id}  {tool}  {}", shown(Some(&command)))
 }
