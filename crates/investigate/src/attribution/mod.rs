@@ -295,6 +295,29 @@ mod tests {
     }
 
     #[test]
+    fn a_call_of_another_century_changes_nothing() {
+        let caused = |wild: &[i64]| {
+            let mut builder = Builder::new(Hosts::default());
+            for (order, at) in (50..).zip(wild) {
+                builder.span(trace::Format::Spans, span(order, *at));
+            }
+            for call in 0..40 {
+                let start = (1_000_000 + 60 * call) * SECOND;
+                builder.span(trace::Format::Spans, span(call.cast_unsigned(), start));
+                builder.flow(flows::Format::Eve, flow(start + SECOND / 5, "203.0.113.1")).unwrap();
+                // Most that goes there is nobody's.
+                for other in 0..5 {
+                    let at = start + (3 + 11 * other) * SECOND;
+                    builder.flow(flows::Format::Eve, flow(at, "203.0.113.2")).unwrap();
+                }
+            }
+            let answers = answers(&builder.build().unwrap(), Skew::Told(0));
+            answers.iter().map(|answer| answer.best().is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(caused(&[0, 120 * 365 * 86_400 * SECOND]), caused(&[]));
+    }
+
+    #[test]
     fn where_clocks_cannot_be_told_nothing_is_said_to_be_nobodys() {
         let mut incident = incident(0, false);
         // Flows that follow no call.

@@ -148,9 +148,13 @@ impl Fixed {
             named: [0.0; COUNT],
             groups: Map::default(),
         };
+        // When the logs saw anything: a call with a wild time must not make a century of quiet of it.
+        let flows = || places.iter().flat_map(|place| &place.flows);
+        let first = flows().map(|flow| flow.from).min().unwrap_or(0);
+        let logged = (first, flows().map(|flow| flow.until).max().unwrap_or(first).max(first));
         for place in places {
             fixed.add_calls(place);
-            fixed.add_flows(place, destinations);
+            fixed.add_flows(place, destinations, logged);
         }
         fixed
     }
@@ -171,11 +175,11 @@ impl Fixed {
         }
     }
 
-    fn add_flows(&mut self, place: &Place, destinations: &Destinations) {
+    fn add_flows(&mut self, place: &Place, destinations: &Destinations, logged: (i64, i64)) {
         let moments = place
             .calls
             .iter()
-            .flat_map(|call| [call.start, call.end])
+            .flat_map(|call| [call.start, call.end].map(|at| at.clamp(logged.0, logged.1)))
             .chain(place.flows.iter().map(|flow| flow.from));
         let (first, last) =
             moments.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
