@@ -18,7 +18,7 @@
 
 mod fan_out;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,6 +40,9 @@ const CODE_HOSTS: &[&str] =
 const FETCH: i64 = 120_000_000_000;
 /// Much, in bytes.
 const MUCH: u64 = 20 << 20;
+
+/// What goes to a pool by its name.
+pub(crate) const POOL: &str = "mining.pool";
 
 /// Classes that a port, a length or a volume alone speaks for.
 const WEAK: [&str; 3] = ["mining.port", "tunnel.ssh", "exfil.volume"];
@@ -64,8 +67,13 @@ pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
     for part in 0..incident.flows.parts() {
         let mut rows = incident.flows.part(part)?;
         classify_part(incident, &mut rows, &mut shared, beside.as_mut());
-        rows.iter().for_each(|row| known.learn(row));
+        rows.iter().for_each(|row| known.learn(incident, row));
         incident.flows.put(part, &rows)?;
+    }
+    if !known.0.is_empty() {
+        for part in 0..incident.flows.parts() {
+            incident.flows.part(part)?.iter().for_each(|row| known.doubt(row));
+        }
     }
     if !known.0.is_empty() || beside.is_some() {
         for part in 0..incident.flows.parts() {
@@ -102,22 +110,66 @@ fn complete_part(
 
 /// Ends of which one flow has shown what they are: what other flows to them are too, whose records tell less. An attempt
 /// that was refused has no protocol, and a lookup no connection.
+///
+/// Anybody can make one flow to where everybody goes look like mining: by a name that he tells the far side, by an answer of his own resolver, or by
+/// words that set off an alarm. So it holds only if it was shown from more places than from which flows to the same end are something else.
 #[derive(Default)]
-struct KnownEnds(HashMap<Id, (Option<u16>, Arc<str>)>);
+struct KnownEnds(HashMap<Id, KnownEnd>);
+
+struct KnownEnd {
+    port: Option<u16>,
+    class: Arc<str>,
+    shown: HashSet<Place>,
+    otherwise: HashSet<Place>,
+}
+
+/// Where a flow came from.
+type Place = (Option<Id>, Option<IpAddr>);
 
 impl KnownEnds {
+    /// Places of one end that are counted.
+    const PLACES: usize = 10_000;
+
     /// Pools and the far sides of tunnels are that for everybody; where one sent much, others may fetch.
-    fn learn(&mut self, row: &FlowRow) {
+    fn learn(&mut self, incident: &Incident, row: &FlowRow) {
         let Some(class) = row.class.as_ref().filter(|class| !class.starts_with("scan")) else { return };
-        if names_malice(class) && !class.starts_with("exfil") && row.kind != FlowKind::Lookup {
-            self.0.entry(row.destination).or_insert_with(|| (row.called.1, Arc::clone(class)));
+        let is_many = incident.ends.get(row.destination as usize).is_none_or(|end| end.is_many);
+        if !is_many && names_malice(class) && !class.starts_with("exfil") && row.kind != FlowKind::Lookup {
+            let new = || KnownEnd {
+                port: row.called.1,
+                class: Arc::clone(class),
+                shown: HashSet::new(),
+                otherwise: HashSet::new(),
+            };
+            let end = self.0.entry(row.destination).or_insert_with(new);
+            note(&mut end.shown, row);
+        }
+    }
+
+    /// Takes note of a flow to a known end that spoke, and showed nothing of the kind.
+    fn doubt(&mut self, row: &FlowRow) {
+        let is_other = row.class.is_none() && row.kind == FlowKind::Flow && !speaks_unknown(row);
+        if let Some(end) = self.0.get_mut(&row.destination).filter(|end| is_other && end.port == row.called.1)
+        {
+            note(&mut end.otherwise, row);
         }
     }
 
     fn class(&self, row: &FlowRow) -> Option<Arc<str>> {
-        let (port, class) = self.0.get(&row.destination)?;
-        (row.kind == FlowKind::Lookup || row.called.1 == *port).then(|| Arc::clone(class))
+        let end = self.0.get(&row.destination).filter(|end| end.shown.len() > end.otherwise.len())?;
+        (row.kind == FlowKind::Lookup || row.called.1 == end.port).then(|| Arc::clone(&end.class))
     }
+}
+
+fn note(places: &mut HashSet<Place>, row: &FlowRow) {
+    if places.len() < KnownEnds::PLACES {
+        places.insert((row.place, row.source.0));
+    }
+}
+
+/// Whether the log does not know what it spoke.
+fn speaks_unknown(flow: &FlowRow) -> bool {
+    flow.application.as_deref().is_none_or(|word| matches!(word, "" | "failed" | "unknown" | "-"))
 }
 
 /// The flows of some places, all of each.
@@ -194,18 +246,29 @@ fn by_alarm(flow: &FlowRow) -> Option<&'static str> {
     WORDS.iter().find(|(word, _)| text.contains(word)).map(|(_, class)| *class)
 }
 
+/// Whether a name is one of the list of pools.
+pub(crate) fn is_pool(name: &str) -> bool {
+    detect::indicators::POOLS.category(name).is_some()
+}
+
 fn mining(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
     if flow.application.as_deref() == Some("stratum") {
         return Some("mining.stratum");
     }
     let name = incident.ends.get(flow.destination as usize).and_then(|end| end.name.as_deref());
-    if name.is_some_and(|name| detect::indicators::POOLS.category(name).is_some()) {
-        return Some("mining.pool");
+    if name.is_some_and(is_pool) {
+        return Some(POOL);
     }
     let port = flow.called.1?;
-    let unknown =
-        flow.application.as_deref().is_none_or(|word| matches!(word, "" | "failed" | "unknown" | "-"));
-    (unknown && POOL_PORTS.contains(&port) && is_outside(flow.called.0?)).then_some("mining.port")
+    (speaks_unknown(flow) && POOL_PORTS.contains(&port) && is_outside(flow.called.0?))
+        .then_some("mining.port")
+}
+
+/// Whether SSH to a name is for code.
+pub(crate) fn is_code_host(name: &str) -> bool {
+    let is_at =
+        |host: &&str| name.strip_suffix(*host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    CODE_HOSTS.iter().any(|host| is_at(host))
 }
 
 fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
@@ -215,11 +278,7 @@ fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
         return None;
     }
     let name = incident.ends.get(flow.destination as usize).and_then(|end| end.name.as_deref());
-    let is_code = name.is_some_and(|name| {
-        CODE_HOSTS
-            .iter()
-            .any(|host| name == *host || name.strip_suffix(host).is_some_and(|rest| rest.ends_with('.')))
-    });
+    let is_code = name.is_some_and(is_code_host);
     let is_long = flow.end.is_some_and(|end| end.saturating_sub(flow.time) >= FETCH);
     (!is_code && (flow.called.1 != Some(22) || is_long)).then_some("tunnel.ssh")
 }
@@ -230,7 +289,7 @@ fn exfiltration(flow: &FlowRow, few: bool) -> Option<&'static str> {
 }
 
 /// An address that is nobody's own network. Addresses for documentation count as outside: simulations and examples use them.
-fn is_outside(address: IpAddr) -> bool {
+pub(crate) fn is_outside(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             !(address.is_private()

@@ -56,6 +56,23 @@ fn ssh_that_is_no_fetch() {
 }
 
 #[test]
+fn a_resolver_of_ones_own_makes_no_code_host() {
+    let by = |resolver: &str| {
+        let lookup = Flow {
+            kind: FlowKind::Lookup,
+            destination_name: Some("github.com".into()),
+            answers: vec!["203.0.113.1".parse().unwrap()],
+            ..flow(1, resolver, 53)
+        };
+        let end = Some(Stamp::exact(3_600_000_000_000));
+        let ssh = Flow { application: Some("ssh".into()), end, ..flow(2, "203.0.113.1", 22) };
+        classes(vec![lookup, ssh]).remove(1)
+    };
+    assert_eq!(by("203.0.113.1").as_deref(), Some("tunnel.ssh"));
+    assert_eq!((by("10.0.0.53"), by("8.8.8.8")), (None, None));
+}
+
+#[test]
 fn what_one_flow_shows_of_an_end_holds_for_all_that_go_there() {
     let to_relay =
         |port| Flow { destination_name: Some("relay.example".into()), ..flow(1, "203.0.113.1", port) };
@@ -66,6 +83,22 @@ fn what_one_flow_shows_of_an_end_holds_for_all_that_go_there() {
     let found = classes(vec![refused, lookup, tunnel, fetched]);
     let found: Vec<_> = found.iter().map(Option::as_deref).collect();
     assert_eq!(found, [Some("tunnel.ssh"), Some("tunnel.ssh"), Some("tunnel.ssh"), None]);
+}
+
+#[test]
+fn one_flow_does_not_make_of_everybodys_index_a_tunnel() {
+    let to_index = |source: &str, application: &str| Flow {
+        destination_name: Some("pypi.org".into()),
+        application: Some(application.into()),
+        source: source.parse().ok(),
+        ..flow(1, "203.0.113.1", 443)
+    };
+    let mut flows = vec![to_index("10.0.0.1", "ssh")];
+    flows.extend((2..6).map(|host| to_index(&format!("10.0.0.{host}"), "tls")));
+    flows.push(Flow { application: None, ..to_index("10.0.0.7", "") });
+    let found = classes(flows);
+    assert_eq!(found[0].as_deref(), Some("tunnel.ssh"));
+    assert!(found[1..].iter().all(Option::is_none), "{found:?}");
 }
 
 #[test]

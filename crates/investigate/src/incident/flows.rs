@@ -12,6 +12,7 @@ use flows::{Action, Connection, Flow, FlowKind, Format, Means, Transport};
 use super::parts::{KeepError, Position};
 use super::places::Places;
 use super::{End, Incident, Timed, Visits, at};
+use crate::classify;
 use crate::hosts::Hosts;
 use crate::model::Id;
 
@@ -115,6 +116,9 @@ impl Answered {
     fn name(&mut self, flow: &mut Flow) {
         if flow.kind == FlowKind::Lookup {
             let Some(name) = &flow.destination_name else { return };
+            if classify::is_code_host(name) && !flow.destination.is_none_or(is_believed) {
+                return;
+            }
             for answer in &flow.answers {
                 if self.0.len() < ANSWERS || self.0.contains_key(&(flow.source, *answer)) {
                     self.0.insert((flow.source, *answer), Arc::clone(name));
@@ -126,6 +130,14 @@ impl Answered {
     }
 }
 
+/// Whether a resolver is believed where a name is an excuse. Anybody can run one that answers as he likes, outside.
+fn is_believed(resolver: IpAddr) -> bool {
+    const PUBLIC: &[[u8; 4]] =
+        &[[1, 0, 0, 1], [1, 1, 1, 1], [8, 8, 4, 4], [8, 8, 8, 8], [9, 9, 9, 9], [149, 112, 112, 112]];
+    let is_public = |resolver| matches!(resolver, IpAddr::V4(v4) if PUBLIC.contains(&v4.octets()));
+    !classify::is_outside(resolver) || is_public(resolver)
+}
+
 pub(super) fn take(
     incident: &mut Incident,
     places: &Places,
@@ -135,17 +147,14 @@ pub(super) fn take(
     mut flow: Flow,
 ) -> Result<(), KeepError> {
     let key = before.connections.key(format, &mut flow);
-    if let Some(known) = key.and_then(|key| before.connections.known.get(&key)) {
-        incident.left_out.records_beside += 1;
-        let timed = &mut incident.timed;
-        return incident.flows.amend(*known, |row| {
-            add(row, &flow);
-            if let Some(timed) = timed.get_mut(row.clock as usize) {
-                timed.see(row.time);
-            }
-        });
-    }
+    let says_its_name = flow.destination_name.is_some();
     before.answered.name(&mut flow);
+    if let Some(known) = key.and_then(|key| before.connections.known.get(&key))
+        && is_beside(incident, *known, &flow, says_its_name)?
+    {
+        incident.left_out.records_beside += 1;
+        return Ok(());
+    }
     let place = places.of_flow(&flow, hosts);
     if place.is_none() {
         incident.left_out.flows_without_place += 1;
@@ -201,6 +210,7 @@ fn clock(incident: &mut Incident, before: &mut Option<SensorClock>, format: Form
 fn row(incident: &mut Incident, clock: Id, flow: &Flow, place: Option<Id>) -> FlowRow {
     let stamp = flow.time.stamp;
     let (from, until) = interval(flow);
+    let destination = destination(incident, flow);
     FlowRow {
         number: 0,
         kind: flow.kind,
@@ -211,7 +221,7 @@ fn row(incident: &mut Incident, clock: Id, flow: &Flow, place: Option<Id>) -> Fl
         resolution: stamp.resolution,
         clock,
         place,
-        destination: destination(incident, flow),
+        destination,
         source: (flow.source, flow.source_port),
         called: (flow.destination, flow.destination_port),
         transport: flow.transport,
@@ -219,10 +229,17 @@ fn row(incident: &mut Incident, clock: Id, flow: &Flow, place: Option<Id>) -> Fl
         bytes: (flow.bytes_out, flow.bytes_in),
         action: flow.action,
         alarm: flow.alarm.as_ref().map(|alarm| Arc::clone(&alarm.signature)),
-        class: flow.class.clone(),
+        class: flow.class.clone().or_else(|| lost_class(incident, flow, destination)),
         exact: flow.run.clone().map(|run| (run, flow.tool_call_id.clone())),
         origin: at(&flow.origin),
     }
+}
+
+/// What its name tells, where that is lost among too many destinations: nobody must hide a pool behind a scan.
+fn lost_class(incident: &Incident, flow: &Flow, destination: Id) -> Option<Arc<str>> {
+    let is_lost = incident.ends.get(destination as usize).is_some_and(|end| end.is_many);
+    (is_lost && flow.destination_name.as_deref().is_some_and(classify::is_pool))
+        .then(|| classify::POOL.into())
 }
 
 /// When it may have begun.
@@ -235,6 +252,51 @@ fn interval(flow: &Flow) -> (i64, i64) {
         // It ended then, and nobody says how long it took.
         Means::Ended => (stamp.nanos.saturating_sub(20 * LOGGED_AFTER), stamp.latest()),
     }
+}
+
+/// Adds what another record of the same connection tells; false if it is of another one, or another question of a resolver's client.
+/// Ids are used again: by who asks many names from one port, and by a firewall that counts from the beginning.
+fn is_beside(
+    incident: &mut Incident,
+    known: Position,
+    flow: &Flow,
+    says_its_name: bool,
+) -> Result<bool, KeepError> {
+    let Some(mut row) = incident.flows.get(known)? else { return Ok(false) };
+    let name = incident.ends.get(row.destination as usize).and_then(|end| end.name.as_ref());
+    let is_question = flow.kind == FlowKind::Lookup;
+    let is_another_question = is_question && name.is_some() && name != flow.destination_name.as_ref();
+    if is_another_question || !are_ends_of(&row, flow) {
+        return Ok(false);
+    }
+    // The record that has the name may come after one that has none: an alarm, or the connection in a log of its own.
+    if says_its_name && name.is_none() {
+        let named = destination(incident, flow);
+        incident.moved(row.destination, named, row.place);
+        row.destination = named;
+        if is_question && row.kind == FlowKind::Flow {
+            row.kind = FlowKind::Lookup;
+        }
+    }
+    add(&mut row, flow);
+    if let Some(timed) = incident.timed.get_mut(row.clock as usize) {
+        timed.see(row.time);
+    }
+    incident.flows.set(known, &row)?;
+    Ok(true)
+}
+
+/// Whether both are between the same ends, whichever is the source. What isn't told is no difference.
+fn are_ends_of(row: &FlowRow, flow: &Flow) -> bool {
+    fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+        one.is_none() || other.is_none() || one == other
+    }
+    let same_end = |one: (Option<IpAddr>, Option<u16>), other: (Option<IpAddr>, Option<u16>)| {
+        same(one.0, other.0) && same(one.1, other.1)
+    };
+    let (source, called) = ((flow.source, flow.source_port), (flow.destination, flow.destination_port));
+    same_end(row.source, source) && same_end(row.called, called)
+        || same_end(row.source, called) && same_end(row.called, source)
 }
 
 /// What another record of the same connection tells.
@@ -279,15 +341,35 @@ pub(super) fn coarsen(incident: &mut Incident) -> Result<(), KeepError> {
 /// A destination is its name; without one its address and port.
 fn destination(incident: &mut Incident, flow: &Flow) -> Id {
     let text = match (&flow.destination_name, flow.destination, flow.destination_port) {
-        (Some(name), _, _) => Cow::Borrowed(&**name),
+        (Some(name), _, _) => told(name),
         (None, Some(address), Some(port)) => std::net::SocketAddr::new(address, port).to_string().into(),
         (None, Some(address), None) => address.to_string().into(),
-        (None, None, _) => flow.process.as_deref().unwrap_or("?").into(),
+        (None, None, _) => match flow.process.as_deref() {
+            Some(program) if program.starts_with('/') => program.into(),
+            Some(program) => format!("program {program}").into(),
+            None => "?".into(),
+        },
     };
-    incident.destination(&text, || End {
-        name: flow.destination_name.clone(),
-        address: flow.destination,
-        port: flow.destination_port,
-        is_gpu: false,
-    })
+    let (name, port) = (flow.destination_name.clone(), flow.destination_port);
+    let id = incident.destination(&text, || End { name, port, ..End::default() });
+    // Who is asked for a name is not who has it.
+    if let Some(end) = incident.ends.get_mut(id as usize)
+        && flow.kind != FlowKind::Lookup
+        && !end.is_many
+        && !end.is_gpu
+        && end.address.is_none()
+    {
+        (end.address, end.port) = (flow.destination, flow.destination_port);
+    }
+    id
+}
+
+/// A name as a destination. Whoever is called, or asks, chooses it: what no host is called is quoted, so that no name can be that of a
+/// GPU or of what we put together, such as `many hosts`.
+fn told(name: &str) -> Cow<'_, str> {
+    let is_plain = |char: char| !char.is_ascii() || char.is_ascii_alphanumeric() || "-._*".contains(char);
+    if name.chars().all(is_plain) || name.parse::<IpAddr>().is_ok() {
+        return name.into();
+    }
+    format!("\"{name}\"").into()
 }

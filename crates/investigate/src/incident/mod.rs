@@ -75,6 +75,8 @@ pub struct End {
     pub port: Option<u16>,
     /// It is a GPU, which has neither.
     pub is_gpu: bool,
+    /// It stands for many, of which nothing holds that holds of one.
+    pub is_many: bool,
 }
 
 /// How many flows go to a destination, and from where: the first [`Visits::FEW`] places, of which the flows without a place are one.
@@ -215,7 +217,7 @@ impl Incident {
 
     /// A destination that is no single end.
     fn nowhere(&mut self, name: &str) -> Id {
-        let id = self.end(name, End::default);
+        let id = self.end(name, || End { is_many: true, ..End::default() });
         if self.visits.len() < self.ends.len() {
             self.visits.resize(self.ends.len(), Visits::default());
         }
@@ -225,13 +227,21 @@ impl Incident {
     /// The destination that stands for all ends of a scan, of which this flow is one.
     pub(crate) fn swept(&mut self, row: &FlowRow) -> Id {
         let id = self.nowhere("many hosts");
-        if let Some(visits) = self.visits.get_mut(row.destination as usize) {
+        self.moved(row.destination, id, row.place);
+        id
+    }
+
+    /// A flow goes elsewhere than it was counted.
+    fn moved(&mut self, from: Id, to: Id, place: Option<Id>) {
+        if let Some(visits) = self.visits.get_mut(from as usize) {
             visits.flows = visits.flows.saturating_sub(1);
         }
-        if let Some(visits) = self.visits.get_mut(id as usize) {
-            visits.add(row.place);
+        if self.visits.len() <= to as usize {
+            self.visits.resize(to as usize + 1, Visits::default());
         }
-        id
+        if let Some(visits) = self.visits.get_mut(to as usize) {
+            visits.add(place);
+        }
     }
 }
 

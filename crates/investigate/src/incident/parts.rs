@@ -142,27 +142,29 @@ impl Flows {
         Ok(position)
     }
 
-    /// Changes a flow.
-    pub(super) fn amend(
-        &mut self,
-        position: Position,
-        change: impl FnOnce(&mut FlowRow),
-    ) -> Result<(), KeepError> {
-        let (at, words) = (position.at as usize, &mut self.words);
-        let Some(part) = self.parts.get_mut(position.part as usize) else { return Ok(()) };
-        let changed = |record: &mut Record| {
-            let mut row = record.unpack(words);
-            change(&mut row);
-            *record = Record::pack(&row, words);
+    /// A flow.
+    pub(super) fn get(&self, position: Position) -> Result<Option<FlowRow>, KeepError> {
+        let Some(part) = self.parts.get(position.part as usize) else { return Ok(None) };
+        let at = position.at as usize;
+        let Some(in_file) = part.file.as_ref().filter(|_| at < part.in_file) else {
+            let recent = at.checked_sub(part.in_file).and_then(|at| part.recent.get(at));
+            return Ok(recent.map(|record| record.unpack(&self.words)));
         };
-        if let Some(record) = at.checked_sub(part.in_file).and_then(|at| part.recent.get_mut(at)) {
-            changed(record);
+        let mut record = Record::blank();
+        in_file
+            .read_exact_at(record.as_mut_bytes(), (at * Record::SIZE) as u64)
+            .map_err(self.keep.failed())?;
+        Ok(Some(record.unpack(&self.words)))
+    }
+
+    /// Puts a changed flow in its place.
+    pub(super) fn set(&mut self, position: Position, row: &FlowRow) -> Result<(), KeepError> {
+        let Some(part) = self.parts.get_mut(position.part as usize) else { return Ok(()) };
+        let (at, record) = (position.at as usize, Record::pack(row, &mut self.words));
+        if let Some(known) = at.checked_sub(part.in_file).and_then(|at| part.recent.get_mut(at)) {
+            *known = record;
         } else if let Some(file) = &part.file {
-            let mut record = Record::blank();
-            let offset = (at * Record::SIZE) as u64;
-            file.read_exact_at(record.as_mut_bytes(), offset).map_err(self.keep.failed())?;
-            changed(&mut record);
-            file.write_all_at(record.as_bytes(), offset).map_err(self.keep.failed())?;
+            file.write_all_at(record.as_bytes(), (at * Record::SIZE) as u64).map_err(self.keep.failed())?;
         }
         Ok(())
     }

@@ -152,3 +152,60 @@ fn a_clock_is_as_fine_as_any_record_of_its_connections_shows() {
     assert_eq!((rows.len(), rows[7].time), (20, 7_005_000_000));
     assert!(rows.iter().all(|row| row.resolution < 1_000_000_000));
 }
+
+/// What was read of one connection, or of what has its id: the destinations.
+fn destinations(flows: Vec<::flows::Flow>) -> Vec<String> {
+    let mut builder = Builder::new(Hosts::default());
+    for mut flow in flows {
+        flow.connection.get_or_insert(::flows::Connection::Number(7));
+        builder.flow(::flows::Format::Eve, flow).unwrap();
+    }
+    let incident = builder.build().unwrap();
+    let rows = incident.flows.all().unwrap();
+    rows.iter().map(|row| incident.destinations.text(row.destination).to_owned()).collect()
+}
+
+#[test]
+fn a_name_that_is_told_late_is_no_less_a_name() {
+    let alarm = || ::flows::Flow { kind: ::flows::FlowKind::Alarm, ..flow(1, "10.0.0.1") };
+    let named = || ::flows::Flow { destination_name: Some("pool.example.com".into()), ..flow(1, "10.0.0.1") };
+    assert_eq!(destinations(vec![alarm(), named()]), ["pool.example.com"]);
+    assert_eq!(destinations(vec![named(), alarm()]), ["pool.example.com"]);
+}
+
+#[test]
+fn questions_from_one_port_are_each_heard() {
+    let lookup = |name: &str, answer: &str| ::flows::Flow {
+        kind: ::flows::FlowKind::Lookup,
+        destination_name: Some(name.into()),
+        answers: vec![answer.parse().unwrap()],
+        ..flow(1, "10.0.0.1")
+    };
+    let mut called = flow(2, "10.0.0.1");
+    called.destination = "203.0.113.9".parse().ok();
+    called.connection = Some(::flows::Connection::Number(8));
+    let asked = || vec![lookup("a.example", "203.0.113.8"), lookup("b.example", "203.0.113.9")];
+    let told = ["a.example", "b.example", "b.example"];
+    assert_eq!(destinations(asked().into_iter().chain([called.clone()]).collect()), told);
+    let connection_first = [flow(1, "10.0.0.1")].into_iter().chain(asked()).chain([called]);
+    assert_eq!(destinations(connection_first.collect()), told, "a log of connections was read before");
+}
+
+#[test]
+fn an_id_that_others_use_again_is_another_connection() {
+    assert_eq!(destinations(vec![flow(1, "10.0.0.1"), flow(9, "10.0.0.2")]).len(), 2);
+}
+
+#[test]
+fn no_name_is_that_of_what_we_put_together() {
+    let named = |name: &str| {
+        destinations(vec![::flows::Flow { destination_name: Some(name.into()), ..flow(1, "10.0.0.1") }])
+            .remove(0)
+    };
+    assert_eq!(named("many hosts"), "\"many hosts\"");
+    assert_eq!(named("gpu 0 of worker-7"), "\"gpu 0 of worker-7\"");
+    assert_eq!(named("203.0.113.1:443"), "\"203.0.113.1:443\"");
+    for plain in ["_sip.example.com", "bücher.example", "2001:db8::1"] {
+        assert_eq!(named(plain), plain);
+    }
+}
