@@ -107,9 +107,13 @@ impl Connections {
     }
 }
 
-/// What a source was last told an address is called, to name the flows to it that say no name themselves.
+/// What a source was last told an address is called, to name the flows to it that say no name themselves. Of more than [`ANSWERS`] the older
+/// half is forgotten, so that nobody can fill it up before he asks for what matters.
 #[derive(Debug, Default)]
-struct Answered(HashMap<(Option<IpAddr>, IpAddr), Arc<str>>);
+struct Answered {
+    last: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,
+    before: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,
+}
 
 impl Answered {
     /// Takes note of a lookup's answers, or names a flow by them.
@@ -120,13 +124,19 @@ impl Answered {
                 return;
             }
             for answer in &flow.answers {
-                if self.0.len() < ANSWERS || self.0.contains_key(&(flow.source, *answer)) {
-                    self.0.insert((flow.source, *answer), Arc::clone(name));
-                }
+                self.told((flow.source, *answer), name);
             }
         } else if let (None, Some(address)) = (&flow.destination_name, flow.destination) {
-            flow.destination_name = self.0.get(&(flow.source, address)).cloned();
+            let key = (flow.source, address);
+            flow.destination_name = self.last.get(&key).or_else(|| self.before.get(&key)).cloned();
         }
+    }
+
+    fn told(&mut self, key: (Option<IpAddr>, IpAddr), name: &Arc<str>) {
+        if self.last.len() >= ANSWERS / 2 {
+            self.before = std::mem::take(&mut self.last);
+        }
+        self.last.insert(key, Arc::clone(name));
     }
 }
 

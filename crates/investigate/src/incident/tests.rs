@@ -209,3 +209,23 @@ fn no_name_is_that_of_what_we_put_together() {
         assert_eq!(named(plain), plain);
     }
 }
+
+#[test]
+fn what_was_told_last_is_known_whatever_was_told_before() {
+    let mut builder = Builder::new(Hosts::default());
+    let lookup = |name: &str, answers: Vec<std::net::IpAddr>| ::flows::Flow {
+        kind: ::flows::FlowKind::Lookup,
+        destination_name: Some(name.into()),
+        answers,
+        ..flow(1, "10.0.0.1")
+    };
+    for many in 0..1100_u32 {
+        let answers = (0..1000_u32).map(|one| std::net::Ipv4Addr::from(many * 1000 + one).into()).collect();
+        builder.flow(::flows::Format::Eve, lookup("many.example", answers)).unwrap();
+    }
+    builder.flow(::flows::Format::Eve, lookup("b.example", vec!["203.0.113.7".parse().unwrap()])).unwrap();
+    builder.flow(::flows::Format::Eve, flow(2, "10.0.0.1")).unwrap();
+    let incident = builder.build().unwrap();
+    let last = incident.flows.all().unwrap().pop().unwrap();
+    assert_eq!(incident.destinations.text(last.destination), "b.example");
+}
