@@ -36,6 +36,9 @@ pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Pairs of clocks that are told of on the terminal.
+const CLOCKS: usize = 20;
+
 fn tell(written: &Written, incident: &Incident, found: &Attribution) {
     say!("{} calls of {} runs, {} flows", incident.calls.len(), incident.runs.len(), incident.flows.len());
     for input in &written.report.inputs {
@@ -43,7 +46,7 @@ fn tell(written: &Written, incident: &Incident, found: &Attribution) {
             say!("{}: {} ({} times)", input.file, problem.what, problem.count);
         }
     }
-    for pair in &found.timeline.pairs {
+    for pair in found.timeline.pairs.iter().take(CLOCKS) {
         let (trace, flows) = (incident.trace_clocks.text(pair.trace), incident.flow_clocks.text(pair.flows));
         match &pair.estimate {
             Ok(estimate) => say!(
@@ -54,6 +57,9 @@ fn tell(written: &Written, incident: &Incident, found: &Attribution) {
             ),
             Err(refusal) => say!("clocks of {flows} and {trace}: {refusal}"),
         }
+    }
+    if let Some(more) = found.timeline.pairs.len().checked_sub(CLOCKS).filter(|more| *more > 0) {
+        say!("{more} more pairs of clocks are in the report");
     }
     let Written { caused, untold, .. } = written;
     say!(

@@ -127,13 +127,25 @@ fn what_an_error_quotes_can_not_move_the_terminal() {
     assert!(run.stderr.trim_end().chars().all(|character| !character.is_control()), "{:?}", run.stderr);
 }
 
+/// Runs a program that was just copied. A child that another test began meanwhile may still have the copy open for writing.
+fn run_copy(program: &std::path::Path, words: &[&str]) -> std::process::Output {
+    loop {
+        match std::process::Command::new(program).args(words).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            done => return done.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn without_the_program_that_investigates_it_is_said_how_to_get_it() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("aurelian");
     std::fs::copy(env!("CARGO_BIN_EXE_aurelian"), &alone).unwrap();
     for subcommand in ["investigate", "trace"] {
-        let output = std::process::Command::new(&alone).args([subcommand, "--help"]).output().unwrap();
+        let output = run_copy(&alone, &[subcommand, "--help"]);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(125), "{told}");
         assert!(told.contains("aurelian-investigate: no such program; it is built with"), "{told}");

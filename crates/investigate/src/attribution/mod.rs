@@ -339,6 +339,27 @@ mod tests {
     }
 
     #[test]
+    fn however_many_hosts_a_trace_names_clocks_with_calls_are_compared() {
+        let mut builder = Builder::new(Hosts::default());
+        for call in 0..40 {
+            let start = (60 * call + call * call % 17) * SECOND;
+            builder.span(trace::Format::Spans, span(call.cast_unsigned(), start));
+            builder.flow(flows::Format::Eve, flow(start + SECOND / 5, "203.0.113.1")).unwrap();
+        }
+        for host in 0..3000_u64 {
+            let mut lone = span(100 + host, 0);
+            lone.host = Some(format!("host-{host}"));
+            builder.span(trace::Format::Spans, lone);
+        }
+        let incident = builder.build().unwrap();
+        let pairs = attribute(&incident, Skew::Auto).unwrap().timeline.pairs;
+        let too_many =
+            |pair: &ClockPair| matches!(pair.estimate, Err(crate::clocks::Refusal::TooMany { told: 512 }));
+        assert_eq!((pairs.len(), pairs.iter().filter(|pair| too_many(pair)).count()), (3001, 2489));
+        assert!(pairs.iter().any(|pair| pair.trace == 0 && !too_many(pair)), "the busiest is compared");
+    }
+
+    #[test]
     fn what_was_seen_is_not_estimated() {
         let answer = &answers(&incident(0, true), Skew::Told(0))[0];
         assert_eq!((answer.best(), &*answer.evidence), (Some((7, 1.0)), &[Evidence::ById][..]));

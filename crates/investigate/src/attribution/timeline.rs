@@ -8,6 +8,8 @@
 //! Samples of GPUs tell no offset: they are seconds to minutes apart, and most of what uses a GPU is no call's doing. Their clock is taken to
 //! be right where its zone is known.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::alike;
@@ -22,6 +24,8 @@ const SURE: f64 = 12.0;
 /// What is allowed for a clock that is taken to be right, in nanoseconds.
 const ASSUMED: i64 = 2_000_000_000;
 
+/// Pairs of clocks that are compared at most, each of which may take a second: a trace may name any number of hosts, each with a clock.
+const MOST_PAIRS: usize = 512;
 /// Of a log with more flows than that, some places are looked at.
 const MOST_TIMES: u64 = 8_000_000;
 
@@ -148,12 +152,17 @@ fn pairs(incident: &Incident) -> Result<Vec<ClockPair>, KeepError> {
         .zip(&logged)
         .filter(|(clock, _)| !is_clock_of_samples(incident.flow_clocks.text(*clock)))
         .collect();
+    let told = MOST_PAIRS / telling.len().max(1);
+    let compared = busiest(incident, told);
     let mut pairs = Vec::new();
     parallel::each(
         traces * telling.len(),
         |at| {
             let (trace, (flows, logged)) = ((at / telling.len()) as Id, telling[at % telling.len()]);
-            let estimate = estimate(&logged.beside(incident, trace), logged.resolution);
+            let estimate = match compared.contains(&trace) {
+                true => estimate(&logged.beside(incident, trace), logged.resolution),
+                false => Err(Refusal::TooMany { told }),
+            };
             Ok(ClockPair { trace, flows, estimate })
         },
         |pair| {
@@ -162,6 +171,17 @@ fn pairs(incident: &Incident) -> Result<Vec<ClockPair>, KeepError> {
         },
     )?;
     Ok(pairs)
+}
+
+/// The clocks of traces with the most calls, so many at most.
+fn busiest(incident: &Incident, most: usize) -> HashSet<Id> {
+    let mut calls = vec![0_usize; incident.trace_clocks.len()];
+    for call in &incident.calls {
+        calls.get_mut(call.clock as usize).into_iter().for_each(|count| *count += 1);
+    }
+    let mut clocks: Vec<(usize, Id)> = calls.into_iter().zip(0..).collect();
+    clocks.sort_unstable_by_key(|(calls, clock)| (std::cmp::Reverse(*calls), *clock));
+    clocks.into_iter().take(most).map(|(_, clock)| clock).collect()
 }
 
 /// When flows of a clock began, at each place.

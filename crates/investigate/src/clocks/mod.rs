@@ -84,6 +84,12 @@ pub enum Refusal {
         /// How far it stands out.
         clarity: f64,
     },
+    /// too many clocks
+    #[error("there are too many clocks of traces; only the {told} with the most calls were compared")]
+    TooMany {
+        /// So many were.
+        told: usize,
+    },
     /// others say otherwise
     #[error("flows follow calls at {lag_s:.0} s, but clearer clocks say otherwise")]
     Contradicted {

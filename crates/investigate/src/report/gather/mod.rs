@@ -37,6 +37,8 @@ use heat::Heat;
 use kinds::Kind;
 use untold::Unsaid;
 
+/// Pairs of clocks that are shown at most.
+const CLOCKS: usize = 200;
 /// What a flow without a class is called.
 const UNCLASSIFIED: &str = "unclassified";
 
@@ -338,7 +340,10 @@ fn clocks(case: Case<'_>) -> Vec<ClockDiagnosis> {
         let (trace, flow) = (traces.text(pair.trace).to_owned(), flows.text(pair.flows).to_owned());
         ClockDiagnosis::of(trace, flow, pair.estimate.as_ref())
     };
-    case.found.timeline.pairs.iter().map(diagnosis).collect()
+    // What was found comes before what was not, of which there may be any number.
+    let pairs = &case.found.timeline.pairs;
+    let (told, refused): (Vec<_>, Vec<_>) = pairs.iter().partition(|pair| pair.estimate.is_ok());
+    told.into_iter().chain(refused).take(CLOCKS).map(diagnosis).collect()
 }
 
 /// The largest of what was counted, each with its number.

@@ -5,6 +5,9 @@ use super::Case;
 use crate::attribution::{Answer, Clock, Untold};
 use crate::incident::FlowRow;
 
+/// So many clocks are told of one by one.
+const CLOCKS: usize = 40;
+
 /// Flows of which something can't be told: how many, and how many malicious ones of them.
 #[derive(Debug, Default)]
 pub(super) struct Unsaid {
@@ -101,7 +104,12 @@ fn clocks(case: Case<'_>) -> Vec<String> {
         )),
         Some(_) => None,
     };
-    traces.chain(flows).filter_map(sentence).collect()
+    let mut sentences: Vec<String> = traces.chain(flows).filter_map(sentence).collect();
+    if let Some(more) = sentences.len().checked_sub(CLOCKS).filter(|more| *more > 0) {
+        sentences.truncate(CLOCKS);
+        sentences.push(format!("As much holds for {} more clocks.", count(more as u64)));
+    }
+    sentences
 }
 
 /// What of GPUs was seen and can be nobody's.
