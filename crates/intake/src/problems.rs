@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Origin;
 
@@ -20,7 +20,7 @@ const OTHER: &str = "other problems";
 pub struct Problems(BTreeMap<Cow<'static, str>, (u64, Vec<Sample>)>);
 
 /// One of a kind, to look at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Where it stands.
     pub at: Origin,

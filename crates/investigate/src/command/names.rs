@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// How many are kept of one text.
 const MOST: usize = 256;
 /// Base64 of fewer characters hides no host.
 const SHORTEST_BASE64: usize = 16;
 
 /// Hosts by name, in lower case, and addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     hosts: BTreeSet<String>,
     addresses: BTreeSet<IpAddr>,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use trace::{Format, Means, Span, SpanKind};
 
 use super::places::Places;
@@ -18,7 +19,7 @@ const UNKNOWN: i64 = 600_000_000_000;
 const BEFORE: i64 = 60_000_000_000;
 
 /// A call. Times are as its trace has them, in nanoseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallRow {
     /// Whose it is.
     pub run: Id,
@@ -61,15 +62,21 @@ pub struct CallRow {
     /// Its exit code.
     pub exit_code: Option<i32>,
     /// Where it was read.
+    #[serde(skip, default = "nowhere")]
     pub origin: (Arc<Path>, u64),
     /// Files that it wrote and used, until the incident is complete.
     files: Files,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Files {
     writes: Vec<String>,
     uses: Vec<String>,
+}
+
+/// Where a call was read is saved for all of a file together.
+fn nowhere() -> (Arc<Path>, u64) {
+    (Path::new("").into(), 0)
 }
 
 pub(super) fn take(incident: &mut Incident, places: &Places, format: Format, span: Span) {

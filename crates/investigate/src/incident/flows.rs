@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use flows::{Action, Connection, Flow, FlowKind, Format, Means, Transport};
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
 
 use super::parts::{KeepError, Position};
 use super::places::Places;
@@ -70,10 +72,11 @@ pub struct FlowRow {
 }
 
 /// What earlier flows told, and later ones are taken in with.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Before {
     connections: Connections,
     answered: Answered,
+    #[serde(skip)]
     clock: Option<SensorClock>,
 }
 
@@ -85,7 +88,7 @@ impl Before {
 }
 
 /// The clock of the flow before: flows of one sensor come together, and to name a clock takes longer than to compare.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SensorClock {
     format: Format,
     sensor: Option<Arc<str>>,
@@ -93,23 +96,33 @@ struct SensorClock {
     id: Id,
 }
 
-/// The flows that have an id in their log, to add to them what other records tell. Ids are kept as a hash that nobody can foresee.
-#[derive(Debug, Default)]
+/// The flows that have an id in their log, to add to them what other records tell. Ids are kept as a hash that nobody can foresee, and
+/// that is the same when what was read is taken up again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Connections {
-    hash: RandomState,
+    keys: (u64, u64),
     known: HashMap<u64, Position>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self { keys: (random.hash_one(0), random.hash_one(1)), known: HashMap::new() }
+    }
 }
 
 impl Connections {
     fn key(&self, format: Format, flow: &mut Flow) -> Option<u64> {
         let connection: Connection = flow.connection.take()?;
-        Some(self.hash.hash_one((format, flow.sensor.as_deref(), connection)))
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        (format, flow.sensor.as_deref(), connection).hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 
 /// What a source was last told an address is called, to name the flows to it that say no name themselves. Of more than [`ANSWERS`] the older
 /// half is forgotten, so that nobody can fill it up before he asks for what matters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Answered {
     last: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,
     before: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,

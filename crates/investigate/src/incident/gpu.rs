@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use ::flows::{Flow, FlowKind, Format, Gpu};
 use intake::Zone;
+use serde::{Deserialize, Serialize};
 
 use super::flows::{self, FlowRow};
 use super::parts::KeepError;
@@ -66,7 +67,7 @@ const MINERS: &[&str] = &[
 ];
 
 /// What of GPUs can't be told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpusLeftOut {
     /// Stretches whose begin no sample saw.
     pub without_begin: u64,
@@ -79,7 +80,7 @@ pub struct GpusLeftOut {
 }
 
 /// The machine of a GPU.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Machine {
     Named(Arc<str>),
     /// Nothing names it: what is in one file is of one machine.
@@ -97,13 +98,14 @@ struct Seen {
 }
 
 /// All GPUs, while samples come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Gpus {
     devices: HashMap<(Machine, Arc<str>), Samples>,
     processes: HashMap<Machine, Processes>,
     /// Programs that are followed, on all machines.
     programs: usize,
     /// The file of the sample before, and the machine that its name tells.
+    #[serde(skip)]
     file: Option<(Arc<Path>, Option<Arc<str>>)>,
 }
 

@@ -6,15 +6,18 @@
 mod calls;
 mod flows;
 pub(crate) mod gpu;
+mod part;
 mod parts;
 mod places;
 mod record;
+mod saved;
 mod texts;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use intake::Origin;
+use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Baseline, Beside};
 use crate::hosts::Hosts;
@@ -24,6 +27,7 @@ pub use calls::CallRow;
 pub use flows::FlowRow;
 pub use gpu::GpusLeftOut;
 pub use parts::{Flows, Keep, KeepError};
+pub use saved::{NotResumed, SaveError, forget, is_saved};
 pub use texts::Texts;
 
 /// Destinations that are told apart, at most: who scans networks must not fill the memory of who looks into it.
@@ -65,7 +69,7 @@ pub struct Incident {
 }
 
 /// What a destination is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Its name.
     pub name: Option<Arc<str>>,
@@ -80,15 +84,17 @@ pub struct End {
 }
 
 /// How many flows go to a destination, and from where: the first [`Visits::FEW`] places, of which the flows without a place are one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Visits {
     pub(crate) flows: u32,
-    places: [Option<Option<Id>>; Visits::FEW],
+    /// The first `known` of these.
+    places: [Option<Id>; Visits::FEW],
+    known: u8,
     more: bool,
 }
 
 /// What a clock of logs timed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Timed {
     pub(crate) flows: u64,
     /// All of it are whole seconds.
@@ -96,7 +102,7 @@ pub(crate) struct Timed {
 }
 
 /// What could not be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Spans without any time: they can't be joined by time.
     pub spans_without_time: u64,
@@ -132,7 +138,11 @@ impl Builder {
 
     /// The same, with flows beyond a bound in files.
     pub fn keeping(hosts: Hosts, keep: Keep) -> Self {
-        let mut incident = Incident { flows: Flows::new(keep), ..Incident::default() };
+        Self::with(hosts, Flows::new(keep))
+    }
+
+    fn with(hosts: Hosts, flows: Flows) -> Self {
+        let mut incident = Incident { flows, ..Incident::default() };
         let places = places::Places::of(&hosts, &mut incident.places);
         Self { hosts, incident, places, before: flows::Before::default(), gpus: gpu::Gpus::default() }
     }
@@ -252,11 +262,12 @@ impl Visits {
     /// Another flow, from a place.
     fn add(&mut self, place: Option<Id>) {
         self.flows = self.flows.saturating_add(1);
-        if self.places.contains(&Some(place)) {
+        let known = usize::from(self.known);
+        if self.places.iter().take(known).any(|known| *known == place) {
             return;
         }
-        match self.places.iter_mut().find(|free| free.is_none()) {
-            Some(free) => *free = Some(place),
+        match self.places.get_mut(known) {
+            Some(free) => (*free, self.known) = (place, self.known + 1),
             None => self.more = true,
         }
     }

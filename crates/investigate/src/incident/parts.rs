@@ -5,16 +5,17 @@
 //!
 //! The flows of one place are never taken apart: without a host map all of them are one part.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zerocopy::IntoBytes;
 
 use super::FlowRow;
+use super::part::{Part, Saved};
 use super::record::{Record, Words};
+use super::saved;
 
 /// How many parts there are.
 const PARTS: usize = 256;
@@ -24,14 +25,14 @@ const PARTS: usize = 256;
 #[error("can't keep flows in a file in {}: {source}; there must be room for {} bytes a flow, or --memory for all of them", folder.display(), Record::SIZE)]
 pub struct KeepError {
     folder: PathBuf,
-    source: io::Error,
+    pub(super) source: io::Error,
 }
 
 /// How much is kept in memory, and where the rest is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// At most so many bytes of flows in memory, and the folder for files with the rest, which have no names there; nothing: all are
-    /// in memory.
+    /// At most so many bytes of flows in memory, and the folder for files with the rest, which have no names there unless what is
+    /// read can be saved; nothing: all are in memory.
     pub beyond: Option<(usize, PathBuf)>,
 }
 
@@ -43,19 +44,12 @@ pub struct Flows {
     keep: Keep,
     in_memory: usize,
     count: u64,
-}
-
-#[derive(Debug, Default)]
-struct Part {
-    /// The first of its records, and how many there are in it.
-    file: Option<File>,
-    in_file: usize,
-    /// The rest.
-    recent: Vec<Record>,
+    /// What is read can be saved: files have names.
+    resumable: bool,
 }
 
 /// Where a flow is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Position {
     part: u32,
     at: u32,
@@ -64,6 +58,11 @@ pub(super) struct Position {
 impl Flows {
     pub(super) fn new(keep: Keep) -> Self {
         Self { parts: (0..PARTS).map(|_| Part::default()).collect(), keep, ..Self::default() }
+    }
+
+    /// Flows of a reading that can be saved.
+    pub(super) fn resumable(keep: Keep) -> Self {
+        Self { resumable: true, ..Self::new(keep) }
     }
 
     /// How many flows there are.
@@ -97,11 +96,8 @@ impl Flows {
     /// If they can't be had from their file.
     pub fn part(&self, part: usize) -> Result<Vec<FlowRow>, KeepError> {
         let Some(part) = self.parts.get(part) else { return Ok(Vec::new()) };
-        let mut in_file = vec![Record::blank(); part.in_file];
-        if let Some(file) = &part.file {
-            file.read_exact_at(in_file.as_mut_bytes(), 0).map_err(self.keep.failed())?;
-        }
-        Ok(in_file.iter().chain(&part.recent).map(|record| record.unpack(&self.words)).collect())
+        let records = part.records().map_err(self.keep.failed())?;
+        Ok(records.iter().map(|record| record.unpack(&self.words)).collect())
     }
 
     /// All flows in the order in which they were read: for incidents that are known to be small.
@@ -133,40 +129,28 @@ impl Flows {
         let record = Record::pack(&row, &mut self.words);
         let position = Position { part: part as u32, at: self.part_len(part) as u32 };
         if let Some(part) = self.parts.get_mut(part) {
-            part.recent.push(record);
+            part.push(record);
         }
         self.in_memory += 1;
-        if self.keep.beyond.as_ref().is_some_and(|(bytes, _)| self.in_memory > bytes / Record::SIZE) {
-            self.put_into_files()?;
-        }
+        self.keep_bound()?;
         Ok(position)
     }
 
     /// A flow.
     pub(super) fn get(&self, position: Position) -> Result<Option<FlowRow>, KeepError> {
         let Some(part) = self.parts.get(position.part as usize) else { return Ok(None) };
-        let at = position.at as usize;
-        let Some(in_file) = part.file.as_ref().filter(|_| at < part.in_file) else {
-            let recent = at.checked_sub(part.in_file).and_then(|at| part.recent.get(at));
-            return Ok(recent.map(|record| record.unpack(&self.words)));
-        };
-        let mut record = Record::blank();
-        in_file
-            .read_exact_at(record.as_mut_bytes(), (at * Record::SIZE) as u64)
-            .map_err(self.keep.failed())?;
-        Ok(Some(record.unpack(&self.words)))
+        let record = part.get(position.at).map_err(self.keep.failed())?;
+        Ok(record.map(|record| record.unpack(&self.words)))
     }
 
     /// Puts a changed flow in its place.
     pub(super) fn set(&mut self, position: Position, row: &FlowRow) -> Result<(), KeepError> {
         let Some(part) = self.parts.get_mut(position.part as usize) else { return Ok(()) };
-        let (at, record) = (position.at as usize, Record::pack(row, &mut self.words));
-        if let Some(known) = at.checked_sub(part.in_file).and_then(|at| part.recent.get_mut(at)) {
-            *known = record;
-        } else if let Some(file) = &part.file {
-            file.write_all_at(record.as_bytes(), (at * Record::SIZE) as u64).map_err(self.keep.failed())?;
-        }
-        Ok(())
+        let record = Record::pack(row, &mut self.words);
+        let before = part.in_memory();
+        part.set(position.at, record).map_err(self.keep.failed())?;
+        self.in_memory += part.in_memory() - before;
+        self.keep_bound()
     }
 
     /// Puts changed flows in the place of a part's: as many, in their order.
@@ -174,47 +158,100 @@ impl Flows {
         let Some(part) = self.parts.get_mut(part).filter(|part| part.len() == rows.len()) else {
             return Ok(());
         };
-        let (in_file, recent) = rows.split_at(part.in_file);
-        part.recent.clear();
-        part.recent.extend(recent.iter().map(|row| Record::pack(row, &mut self.words)));
-        if let Some(file) = &part.file {
-            let records: Vec<_> = in_file.iter().map(|row| Record::pack(row, &mut self.words)).collect();
-            file.write_all_at(records.as_bytes(), 0).map_err(self.keep.failed())?;
+        let records: Vec<_> = rows.iter().map(|row| Record::pack(row, &mut self.words)).collect();
+        part.put(&records, || self.keep.nameless()).map_err(self.keep.failed())
+    }
+
+    /// Moves flows into files if there are too many in memory.
+    fn keep_bound(&mut self) -> Result<(), KeepError> {
+        let Some(most) = self.keep.beyond.as_ref().map(|(bytes, _)| bytes / Record::SIZE) else {
+            return Ok(());
+        };
+        if self.in_memory > most {
+            self.put_into_files()?;
+            if self.in_memory > most / 2 {
+                self.give_up()?;
+            }
         }
         Ok(())
     }
 
     fn put_into_files(&mut self) -> Result<(), KeepError> {
-        let Some((_, folder)) = &self.keep.beyond else { return Ok(()) };
-        for part in &mut self.parts {
-            part.put_into_file(folder).map_err(self.keep.failed())?;
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            let make = || if self.resumable { self.keep.named(number, true) } else { self.keep.nameless() };
+            part.put_into_file(make).map_err(self.keep.failed())?;
         }
-        self.in_memory = 0;
+        self.count_in_memory();
+        Ok(())
+    }
+
+    fn count_in_memory(&mut self) {
+        self.in_memory = self.parts.iter().map(Part::in_memory).sum();
+    }
+
+    /// What was saved is of no use any more: too much of it has changed.
+    fn give_up(&mut self) -> Result<(), KeepError> {
+        let Some((_, folder)) = &self.keep.beyond else { return Ok(()) };
+        saved::remove(folder).map_err(self.keep.failed())?;
+        self.parts.iter_mut().try_for_each(Part::is_given_up).map_err(self.keep.failed())?;
+        self.count_in_memory();
         Ok(())
     }
 }
 
-impl Part {
-    fn len(&self) -> usize {
-        self.in_file + self.recent.len()
+/// What saving, and going on from it, needs.
+impl Flows {
+    /// The folder for what is saved, if that is wanted.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.keep.beyond.as_ref().map(|(_, folder)| &**folder).filter(|_| self.resumable)
     }
 
-    fn put_into_file(&mut self, folder: &Path) -> io::Result<()> {
-        if self.recent.is_empty() {
-            return Ok(());
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(folder)?),
-        };
-        file.write_all_at(self.recent.as_bytes(), (self.in_file * Record::SIZE) as u64)?;
-        self.in_file += self.recent.len();
-        self.recent = Vec::new();
+    /// All flows are in files, and on the disk.
+    pub(super) fn put_down(&mut self) -> Result<(), KeepError> {
+        self.put_into_files()?;
+        self.parts.iter_mut().try_for_each(Part::sync).map_err(self.keep.failed())
+    }
+
+    /// What a state has to tell of flows that are put down.
+    pub(super) fn state(&self) -> (u64, &Words, Vec<Saved>) {
+        (self.count, &self.words, self.parts.iter().map(Part::state).collect())
+    }
+
+    /// A state that tells it has been saved.
+    pub(super) fn is_saved(&mut self) -> Result<(), KeepError> {
+        self.parts.iter_mut().try_for_each(Part::is_saved).map_err(self.keep.failed())?;
+        self.count_in_memory();
         Ok(())
+    }
+
+    /// The flows that a state tells of.
+    pub(super) fn resume(keep: Keep, (count, words, saved): (u64, Words, Vec<Saved>)) -> io::Result<Self> {
+        let mut flows = Self::resumable(keep);
+        if saved.len() != flows.parts.len() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        for (number, (part, saved)) in flows.parts.iter_mut().zip(saved).enumerate() {
+            *part = Part::resume(saved, || flows.keep.named(number, false))?;
+        }
+        (flows.count, flows.words) = (count, words);
+        flows.count_in_memory();
+        Ok(flows)
     }
 }
 
 impl Keep {
+    /// A file that nobody else sees.
+    fn nameless(&self) -> io::Result<File> {
+        tempfile::tempfile_in(self.beyond.as_ref().map_or(Path::new(""), |(_, folder)| folder))
+    }
+
+    /// The file of a part: an empty one, or what is there.
+    fn named(&self, part: usize, empty: bool) -> io::Result<File> {
+        let Some((_, folder)) = &self.beyond else { return self.nameless() };
+        let file = folder.join(format!("{}{part:03}", saved::FLOWS));
+        OpenOptions::new().read(true).write(true).create(empty).truncate(empty).open(file)
+    }
+
     fn failed(&self) -> impl FnOnce(io::Error) -> KeepError {
         let folder = || self.beyond.as_ref().map(|(_, folder)| folder.clone()).unwrap_or_default();
         move |source| KeepError { folder: folder(), source }

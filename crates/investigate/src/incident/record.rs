@@ -1,11 +1,13 @@
 //! A flow as it is kept: numbers only, all of one size, so that millions take little, and may lie in a file and be changed there.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use flows::{Action, FlowKind, Transport};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::{FlowRow, Texts};
@@ -31,7 +33,7 @@ const BY_NAME: [(u16, Transport); 4] =
     [(256, Transport::Tcp), (257, Transport::Udp), (258, Transport::Icmp), (259, Transport::Sctp)];
 
 /// A [`FlowRow`], packed.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Serialize, Deserialize)]
 #[repr(C)]
 pub(super) struct Record {
     number: u64,
@@ -106,6 +108,24 @@ impl Words {
         self.exacts.push(exact.clone());
         self.exact_ids.insert(exact.clone(), id);
         id
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let files: Vec<&OsStr> = self.files.iter().map(|file| file.as_os_str()).collect();
+        (&self.texts, files, &self.exacts).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (texts, files, exacts): (Texts, Vec<OsString>, Vec<Exact>) =
+            Deserialize::deserialize(deserializer)?;
+        let files: Vec<Arc<Path>> = files.iter().map(|file| Path::new(file).into()).collect();
+        let file_ids = files.iter().zip(0..).map(|(file, id)| (Arc::clone(file), id)).collect();
+        let exact_ids = exacts.iter().zip(0..).map(|(exact, id)| (exact.clone(), id)).collect();
+        Ok(Self { texts, files, file_ids, file_before: None, exacts, exact_ids })
     }
 }
 

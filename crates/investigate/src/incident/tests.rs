@@ -11,7 +11,7 @@ fn origin() -> Origin {
     Origin::new(Path::new("x").into(), 0)
 }
 
-fn span(run: &str, order: u64, start: Option<i64>, command: &str) -> Span {
+pub(super) fn span(run: &str, order: u64, start: Option<i64>, command: &str) -> Span {
     let mut span = Span::new(run, SpanKind::Call, origin());
     span.order = order;
     span.command = Some(command.into());
@@ -19,7 +19,7 @@ fn span(run: &str, order: u64, start: Option<i64>, command: &str) -> Span {
     span
 }
 
-fn flow(time: i64, source: &str) -> ::flows::Flow {
+pub(super) fn flow(time: i64, source: &str) -> ::flows::Flow {
     let time = ::flows::Moment::new(Stamp::exact(time * 1_000_000_000), ::flows::Means::Began);
     let mut flow = ::flows::Flow::new(::flows::FlowKind::Flow, time, origin());
     flow.source = source.parse().ok();
@@ -28,7 +28,7 @@ fn flow(time: i64, source: &str) -> ::flows::Flow {
     flow
 }
 
-fn hosts(table: &str) -> Hosts {
+pub(super) fn hosts(table: &str) -> Hosts {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hosts.csv");
     std::fs::write(&file, table).unwrap();

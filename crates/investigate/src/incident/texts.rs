@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::model::Id;
 
 /// Texts by number, in the order in which they first came.
@@ -53,5 +55,19 @@ impl Texts {
     /// All, in the order of their numbers.
     pub fn each(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
+    }
+}
+
+impl Serialize for Texts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.texts.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts: Vec<Arc<str>> = Vec::deserialize(deserializer)?;
+        let ids = texts.iter().zip(0..).map(|(text, id)| (Arc::clone(text), id)).collect();
+        Ok(Self { ids, texts })
     }
 }

@@ -8,7 +8,7 @@
 use event::Timestamp;
 use event::fact::Severity;
 use intake::{Origin, Problems, Sample};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 mod baseline;
 mod behaviour;
@@ -87,7 +87,7 @@ pub struct Totals {
 }
 
 /// One file that was read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSummary {
     /// What it was read as.
     pub role: Role,
@@ -102,7 +102,7 @@ pub struct InputSummary {
 }
 
 /// What a file was read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Traces of agents.
@@ -116,7 +116,7 @@ pub enum Role {
 }
 
 /// One kind of what could not be read in a file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProblemSummary {
     /// What is wrong.
     pub what: String,

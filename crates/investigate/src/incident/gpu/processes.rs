@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::stretches::{Refused, Sample, Samples, Stretch};
 
 /// A GPU, and a program on it.
 pub(super) type Of = (Arc<str>, Arc<str>);
 
 /// The programs of a machine.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Processes {
     file: Option<Arc<Path>>,
     /// The first moment at which there were rows, the last but one, and the last.

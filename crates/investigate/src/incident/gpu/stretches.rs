@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use flows::Gpu;
 use intake::Zone;
+use serde::{Deserialize, Serialize};
 
 /// From so many percent on it is in use, and below the other it is idle; between them it is what it was.
 const BUSY: f64 = 20.0;
@@ -39,7 +40,7 @@ pub(super) struct Sample {
 }
 
 /// A stretch of use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Stretch {
     /// Between which moments it began, if that was seen.
     pub(super) begin: Option<(i64, i64)>,
@@ -54,7 +55,7 @@ pub(super) struct Stretch {
 }
 
 /// What the samples of one have told so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Samples {
     file: Arc<Path>,
     last: i64,
@@ -62,7 +63,7 @@ pub(super) struct Samples {
     now: Now,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 enum Now {
     #[default]
     Unknown,
