@@ -92,8 +92,12 @@ pub(crate) struct InvestigateOptions {
     )]
     pub(crate) format: Vec<OutputFormat>,
     /// The folder for the results; it is made
+    /// If this is stopped, the same command with the same folder goes on after the files that were read before
     #[arg(long, value_name = "DIR", default_value = "investigation")]
     pub(crate) out: PathBuf,
+    /// Save what was read after a file, if so long has gone since the last time
+    #[arg(long, value_name = "SECONDS", default_value = "30", hide = true)]
+    pub(crate) save_every: u64,
 }
 
 #[derive(Debug, Subcommand)]

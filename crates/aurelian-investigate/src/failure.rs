@@ -28,6 +28,10 @@ pub(crate) enum Failure {
     Truth(#[from] investigate::truth::TruthError),
     #[error(transparent)]
     Keep(#[from] investigate::incident::KeepError),
+    #[error(transparent)]
+    Save(#[from] investigate::incident::SaveError),
+    #[error("{} is in use by another investigation: wait until that has ended, or name another folder with --out", .0.display())]
+    InUse(PathBuf),
     #[cfg(feature = "sql")]
     #[error(transparent)]
     Engine(#[from] engine::EngineError),

@@ -14,13 +14,15 @@ use crate::progress::Progress;
 use crate::reading::{self, Read};
 use crate::tables::Tables;
 use crate::terminal::say;
+use crate::workplace::Workplace;
 
 pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
     let remote = Remote::of(options)?;
     let out = &options.out;
     fs::create_dir_all(out).map_err(|source| Failure::Output { path: out.clone(), source })?;
+    let workplace = Workplace::claim(out)?;
     let mut progress = Progress::new();
-    let Read { incident, inputs } = reading::all(options, &mut progress)?;
+    let Read { incident, inputs } = reading::all(options, &workplace, &mut progress)?;
     progress.begin("bringing clocks together, and learning what is usual");
     let found = attribution::attribute(&incident, options.skew)?;
     let wants_tables = options.format.contains(&OutputFormat::Parquet) || !options.sql.is_empty();
@@ -33,6 +35,7 @@ pub(crate) fn run(options: &InvestigateOptions) -> Result<ExitCode, Failure> {
         let store = tables.finish(&incident, &found)?;
         store.ask(&options.sql, remote.as_ref())?;
     }
+    workplace.complete();
     Ok(ExitCode::SUCCESS)
 }
 

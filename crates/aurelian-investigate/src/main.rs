@@ -14,6 +14,7 @@ mod investigate;
 mod outputs;
 mod progress;
 mod reading;
+mod resume;
 mod simulate;
 mod sink;
 #[cfg(feature = "sql")]
@@ -22,6 +23,7 @@ mod span_table;
 mod tables;
 mod terminal;
 mod trace;
+mod workplace;
 
 use std::process::ExitCode;
 

@@ -1,19 +1,21 @@
 //! Both sides are read into one incident.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use intake::{Clock, Input, Problems};
 use investigate::baseline::{self, Baseline};
 use investigate::hosts::Hosts;
-use investigate::incident::{Builder, Incident, Keep, KeepError};
+use investigate::incident::{Incident, KeepError};
 use investigate::report::model::{InputSummary, ProblemSummary, Role};
 use trace::ReadError;
 
 use crate::cli::{InvestigateOptions, Side};
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::resume::{FileRead, Session};
+use crate::workplace::Workplace;
 
 /// Flows in memory take one of so many parts of `--memory`: calls, names, and what is worked on are there too.
 const FLOWS_SHARE: usize = 4;
@@ -24,29 +26,29 @@ pub(crate) struct Read {
     pub(crate) inputs: Vec<InputSummary>,
 }
 
-pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Result<Read, Failure> {
-    let mut inputs = Vec::new();
-    let clock = |side: Side| Clock {
-        zone: options.zone.iter().find(|(of, _)| *of == side).map(|(_, zone)| zone.clone()),
-        year: options.year,
-    };
-    let (hosts, problems) = Hosts::read(&options.hosts, &clock(Side::Hosts))?;
-    for file in &options.hosts {
-        inputs.push(summary(
-            Role::Hosts,
-            file.display().to_string(),
-            None,
-            hosts.places().len() as u64,
-            &problems,
-        ));
-    }
-    let baseline = baseline(options, &hosts, &clock(Side::Flows), &mut inputs, progress)?;
-    let keep = Keep { beyond: Some((options.memory / FLOWS_SHARE, options.out.clone())) };
-    let mut builder = Builder::keeping(hosts, keep);
+pub(crate) fn all(
+    options: &InvestigateOptions,
+    workplace: &Workplace,
+    progress: &mut Progress,
+) -> Result<Read, Failure> {
+    let (hosts, problems) = Hosts::read(&options.hosts, &clock(options, Side::Hosts))?;
+    let places = hosts.places().len() as u64;
+    let named = |file: &PathBuf| summary(Role::Hosts, file.display().to_string(), None, places, &problems);
+    let mut inputs: Vec<_> = options.hosts.iter().map(named).collect();
+    let baseline = baseline(options, &hosts, &mut inputs, progress)?;
+    let files = both_sides(options)?;
+    let memory = options.memory / FLOWS_SHARE;
+    let (mut session, mut builder) = Session::begin(options, files, &hosts, memory, workplace)?;
     baseline.into_iter().for_each(|baseline| builder.baseline(baseline));
-    traces(options, &clock(Side::Traces), &mut builder, &mut inputs, progress)?;
-    let side = (Role::Flows, &options.flows[..], clock(Side::Flows));
-    flows(options, side, &mut inputs, progress, |format, flow| builder.flow(format, flow))?;
+    while let Some((role, file)) = session.next() {
+        let before = FileRead::of(role, &file);
+        let input = match role {
+            Role::Traces => trace(options, &file, progress, |format, span| builder.span(format, span))?,
+            _ => log(options, role, &file, progress, |format, flow| builder.flow(format, flow))?,
+        };
+        session.read(before, input, &mut builder, progress);
+    }
+    inputs.extend(session.into_inputs());
     let mut incident = builder.build()?;
     investigate::classify::classify(&mut incident)?;
     for (what, paths, none) in [
@@ -60,49 +62,58 @@ pub(crate) fn all(options: &InvestigateOptions, progress: &mut Progress) -> Resu
     Ok(Read { incident, inputs })
 }
 
-fn traces(
-    options: &InvestigateOptions,
-    clock: &Clock,
-    builder: &mut Builder,
-    inputs: &mut Vec<InputSummary>,
-    progress: &mut Progress,
-) -> Result<(), Failure> {
-    for file in files(&options.traces)? {
-        let mut spans = 0_u64;
-        let input = Input::open(file.as_path()).map_err(ReadError::from)?;
-        let reading = trace::Options {
-            format: options.trace_format,
-            clock: clock.clone(),
-            columns: options.trace_columns.clone(),
-        };
-        let format = trace::detect(&input, &reading);
-        let outcome = beside(
-            move |take| trace::read_input(input, &reading, take),
-            |span| {
-                spans += 1;
-                progress.tell(|| format!("reading {}: {spans} spans", file.display()));
-                if let Some(format) = format {
-                    builder.span(format, span);
-                }
-                Ok(())
-            },
-        )?;
-        inputs.push(match outcome {
-            Ok(outcome) => {
-                let format = Some(outcome.format.name());
-                summary(Role::Traces, file.display().to_string(), format, outcome.spans, &outcome.problems)
-            }
-            Err(error) => unread(Role::Traces, &file, spans, &error.to_string()),
-        });
+fn clock(options: &InvestigateOptions, side: Side) -> Clock {
+    Clock {
+        zone: options.zone.iter().find(|(of, _)| *of == side).map(|(_, zone)| zone.clone()),
+        year: options.year,
     }
-    Ok(())
+}
+
+/// All files, in the order in which they are read.
+fn both_sides(options: &InvestigateOptions) -> Result<Vec<(Role, PathBuf)>, Failure> {
+    let traces = files(&options.traces)?.into_iter().map(|file| (Role::Traces, file));
+    let flows = files(&options.flows)?.into_iter().map(|file| (Role::Flows, file));
+    Ok(traces.chain(flows).collect())
+}
+
+fn trace(
+    options: &InvestigateOptions,
+    file: &Path,
+    progress: &mut Progress,
+    mut take: impl FnMut(trace::Format, trace::Span),
+) -> Result<InputSummary, Failure> {
+    let mut spans = 0_u64;
+    let input = Input::open(file).map_err(ReadError::from)?;
+    let reading = trace::Options {
+        format: options.trace_format,
+        clock: clock(options, Side::Traces),
+        columns: options.trace_columns.clone(),
+    };
+    let format = trace::detect(&input, &reading);
+    let outcome = beside(
+        move |give| trace::read_input(input, &reading, give),
+        |span| {
+            spans += 1;
+            progress.tell(|| format!("reading {}: {spans} spans", file.display()));
+            if let Some(format) = format {
+                take(format, span);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(match outcome {
+        Ok(outcome) => {
+            let format = Some(outcome.format.name());
+            summary(Role::Traces, file.display().to_string(), format, outcome.spans, &outcome.problems)
+        }
+        Err(error) => unread(Role::Traces, file, spans, &error.to_string()),
+    })
 }
 
 /// What is ordinary, if a baseline was named.
 fn baseline(
     options: &InvestigateOptions,
     hosts: &Hosts,
-    clock: &Clock,
     inputs: &mut Vec<InputSummary>,
     progress: &mut Progress,
 ) -> Result<Option<Baseline>, Failure> {
@@ -110,8 +121,10 @@ fn baseline(
         return Ok(None);
     }
     let mut reader = baseline::Reader::new(hosts.clone());
-    let side = (Role::Baseline, &options.baseline[..], clock.clone());
-    flows(options, side, inputs, progress, |format, flow| reader.flow(format, flow))?;
+    for file in files(&options.baseline)? {
+        let take = |format, flow| reader.flow(format, flow);
+        inputs.push(log(options, Role::Baseline, &file, progress, take)?);
+    }
     let baseline = reader.finish()?;
     match baseline.records() {
         0 => Err(nothing("flows of a baseline", &options.baseline)),
@@ -119,39 +132,36 @@ fn baseline(
     }
 }
 
-fn flows(
+fn log(
     options: &InvestigateOptions,
-    (role, paths, clock): (Role, &[PathBuf], Clock),
-    inputs: &mut Vec<InputSummary>,
+    role: Role,
+    file: &Path,
     progress: &mut Progress,
     mut take: impl FnMut(flows::Format, flows::Flow) -> Result<(), KeepError>,
-) -> Result<(), Failure> {
-    for file in files(paths)? {
-        let mut count = 0_u64;
-        let input = Input::open(file.as_path()).map_err(flows::ReadError::from)?;
-        let reading = flows::Options {
-            format: options.flow_format,
-            clock: clock.clone(),
-            columns: options.flow_columns.clone(),
-        };
-        let format = flows::detect(&input, &reading);
-        let outcome = beside(
-            move |give| flows::read_input(input, &reading, give),
-            |flow| {
-                count += 1;
-                progress.tell(|| format!("reading {}: {count} flows", file.display()));
-                format.map_or(Ok(()), |format| Ok(take(format, flow)?))
-            },
-        )?;
-        inputs.push(match outcome {
-            Ok(outcome) => {
-                let format = Some(outcome.format.name());
-                summary(role, file.display().to_string(), format, outcome.flows, &outcome.problems)
-            }
-            Err(error) => unread(role, &file, count, &error.to_string()),
-        });
-    }
-    Ok(())
+) -> Result<InputSummary, Failure> {
+    let mut count = 0_u64;
+    let input = Input::open(file).map_err(flows::ReadError::from)?;
+    let reading = flows::Options {
+        format: options.flow_format,
+        clock: clock(options, Side::Flows),
+        columns: options.flow_columns.clone(),
+    };
+    let format = flows::detect(&input, &reading);
+    let outcome = beside(
+        move |give| flows::read_input(input, &reading, give),
+        |flow| {
+            count += 1;
+            progress.tell(|| format!("reading {}: {count} flows", file.display()));
+            format.map_or(Ok(()), |format| Ok(take(format, flow)?))
+        },
+    )?;
+    Ok(match outcome {
+        Ok(outcome) => {
+            let format = Some(outcome.format.name());
+            summary(role, file.display().to_string(), format, outcome.flows, &outcome.problems)
+        }
+        Err(error) => unread(role, file, count, &error.to_string()),
+    })
 }
 
 /// Reads on another processor than what takes it: parsing and keeping take about as long.
@@ -212,7 +222,7 @@ fn summary(
 }
 
 /// A file of which nothing, or no more, can be had: the others are read all the same.
-fn unread(role: Role, file: &std::path::Path, records: u64, why: &str) -> InputSummary {
+fn unread(role: Role, file: &Path, records: u64, why: &str) -> InputSummary {
     let problem = ProblemSummary { what: why.to_owned(), count: 1, samples: Vec::new() };
     InputSummary { role, file: file.display().to_string(), format: None, records, problems: vec![problem] }
 }

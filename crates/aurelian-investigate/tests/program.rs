@@ -73,6 +73,7 @@ fn an_incident_is_investigated_well_and_measured() {
     ] {
         assert!(found.join(name).metadata().unwrap().len() > 1000, "{name}");
     }
+    assert!(!found.join(".reading").exists(), "it is complete");
     let (out, _) =
         well(folder.path(), &["investigate", "evaluate", "--json", "incident", "found/attribution.jsonl"]);
     let measured: Value = serde_json::from_str(&out).unwrap();
