@@ -145,9 +145,13 @@ impl Part {
         Saved { records: self.in_file as u64, amended: self.amended.clone() }
     }
 
-    /// A state that tells all of this has been saved.
-    pub(super) fn is_saved(&mut self) -> io::Result<()> {
+    /// A state that counts on all of it may be there.
+    pub(super) fn may_be_saved(&mut self) {
         self.saved = self.in_file;
+    }
+
+    /// It is there for good, and no other.
+    pub(super) fn is_saved(&mut self) -> io::Result<()> {
         self.write_amended()
     }
 

@@ -217,7 +217,12 @@ impl Flows {
         (self.count, &self.words, self.parts.iter().map(Part::state).collect())
     }
 
-    /// A state that tells it has been saved.
+    /// A state that tells it may be there.
+    pub(super) fn may_be_saved(&mut self) {
+        self.parts.iter_mut().for_each(Part::may_be_saved);
+    }
+
+    /// It is there for good, and no other.
     pub(super) fn is_saved(&mut self) -> Result<(), KeepError> {
         self.parts.iter_mut().try_for_each(Part::is_saved).map_err(self.keep.failed())?;
         self.count_in_memory();

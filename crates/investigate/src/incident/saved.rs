@@ -6,7 +6,8 @@
 //! was torn or changed is never taken for what was read. It is no archive: only the same build of the same program reads it, which whoever
 //! saves has to see to, by what is written `about` it.
 //!
-//! The form: [`MAGIC`], a line of JSON for whoever saves, the state as MessagePack, 32 bytes of SHA-256 over all before.
+//! The form: [`MAGIC`], a line of JSON for whoever saves, the state as MessagePack, 32 bytes of SHA-256 over all before. MessagePack doesn't tell
+//! `Some(None)` from `None`: nothing that is saved may hold an option inside an option.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -151,6 +152,7 @@ impl Builder {
             self.incident.flows.put_down().map_err(kept)?;
             self.write_state(about, &folder.join(PARTIAL))?;
             fs::rename(folder.join(PARTIAL), folder.join(STATE))?;
+            self.incident.flows.may_be_saved();
             sync_folder(&folder)?;
             self.incident.flows.is_saved().map_err(kept)
         })();
