@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::os::unix::ffi::OsStrExt;
+
 use ::flows::{Connection, Format};
 use tempfile::{TempDir, tempdir};
 
@@ -10,6 +12,11 @@ const HOSTS: &str = "address,run\n10.0.0.1,a\n10.0.0.2,b\n";
 /// Room for all flows of a test.
 const MUCH: usize = 1 << 20;
 
+/// A file whose name is not UTF-8.
+fn no_text(name: &str, file: u64) -> Arc<Path> {
+    Path::new(OsStr::from_bytes(&[name.as_bytes(), &[0xff, file as u8]].concat())).into()
+}
+
 /// A file of so many calls and flows. Flows of all files are told of again in each.
 fn read(builder: &mut Builder, file: u64, records: u64) {
     for number in 0..records {
@@ -19,7 +26,7 @@ fn read(builder: &mut Builder, file: u64, records: u64) {
             Some(1),
             "curl x.example.com",
         );
-        call.origin.file = Path::new(&format!("trace-{file}")).into();
+        call.origin.file = no_text("trace", file);
         call.origin.offset = number;
         builder.span(trace::Format::Commands, call);
         let mut one = flow((file * 100 + number) as i64, &format!("10.0.0.{}", number % 3 + 1));
@@ -27,7 +34,7 @@ fn read(builder: &mut Builder, file: u64, records: u64) {
         one.connection = Some(Connection::Number(number % 40 + file % 2 * 20));
         one.bytes_out = Some(file * 100 + number);
         one.application = Some(format!("app-{file}").into());
-        one.origin.file = Path::new(&format!("log-{file}")).into();
+        one.origin.file = no_text("log", file);
         builder.flow(Format::Eve, one).unwrap();
     }
     let mut lookup = flow(1, "10.0.0.1");
