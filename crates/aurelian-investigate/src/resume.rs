@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::InvestigateOptions;
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::terminal::say;
 use crate::workplace::Workplace;
 
 /// Saving takes at most one of so many parts of the time.
@@ -75,12 +76,12 @@ impl Session {
             Ok((builder, about)) => {
                 let (read, all) = (about.read.len(), files.len());
                 let place = workplace.folder().display();
-                eprintln!("aurelian: going on after {read} of {all} files that were read before ({place})");
+                say!("going on after {read} of {all} files that were read before ({place})");
                 (about, builder)
             }
             Err(why) => {
                 if !matches!(why, NotResumed::Nothing) {
-                    eprintln!("aurelian: reading begins anew: {why}");
+                    say!("reading begins anew: {why}");
                 }
                 let builder = Builder::resumable(hosts.clone(), memory, workplace.folder())?;
                 (About { setup, read: Vec::new(), inputs: Vec::new() }, builder)
@@ -132,7 +133,7 @@ impl Session {
         if let Err(error) = builder.save(&self.about) {
             // The work itself goes on well without.
             progress.begin("");
-            eprintln!("aurelian: {error}; if this is stopped now, more has to be read again");
+            say!("{error}; if this is stopped now, more has to be read again");
             self.can_save = false;
         }
         (self.took, self.last) = (begun.elapsed(), Instant::now());
