@@ -29,9 +29,11 @@ fn read(builder: &mut Builder, file: u64, records: u64) {
         call.origin.file = no_text("trace", file);
         call.origin.offset = number;
         builder.span(trace::Format::Commands, call);
-        let mut one = flow((file * 100 + number) as i64, &format!("10.0.0.{}", number % 3 + 1));
-        one.destination_port = Some((file * 7 + number % 5) as u16);
-        one.connection = Some(Connection::Number(number % 40 + file % 2 * 20));
+        // Ends follow from the id: else it would be another connection.
+        let id = number % 40 + file % 2 * 20;
+        let mut one = flow((file * 100 + number) as i64, &format!("10.0.0.{}", id % 3 + 1));
+        one.destination_port = Some((id % 7) as u16);
+        one.connection = Some(Connection::Number(id));
         one.bytes_out = Some(file * 100 + number);
         one.application = Some(format!("app-{file}").into());
         one.origin.file = no_text("log", file);
