@@ -268,7 +268,7 @@ fn mining(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
 pub(crate) fn is_code_host(name: &str) -> bool {
     let is_at =
         |host: &&str| name.strip_suffix(*host).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    CODE_HOSTS.iter().any(|host| is_at(host))
+    CODE_HOSTS.iter().any(is_at)
 }
 
 fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
