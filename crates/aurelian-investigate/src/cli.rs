@@ -96,7 +96,7 @@ pub(crate) struct InvestigateOptions {
     #[arg(long, value_name = "DIR", default_value = "investigation")]
     pub(crate) out: PathBuf,
     /// Save what was read after a file, if so long has gone since the last time
-    #[arg(long, value_name = "SECONDS", default_value = "30", hide = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", hide = true)]
     pub(crate) save_every: u64,
 }
 
