@@ -17,7 +17,7 @@ pub(crate) struct Beside {
 impl Beside {
     pub(crate) fn begin(path: PathBuf) -> Result<Self, Failure> {
         let beside = beside(&path);
-        match File::create(&beside) {
+        match create(&beside) {
             Ok(file) => {
                 let file = BufWriter::with_capacity(1 << 20, file);
                 Ok(Self { file, beside, path, is_complete: false })
@@ -65,9 +65,35 @@ impl Drop for Beside {
     }
 }
 
+/// A new file, in the place of one that broke off. A link that somebody laid there is not followed.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::create_new(path),
+    }
+}
+
 /// Whatever a name ends with, it is another.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     name.into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("report.html"), folder.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, beside(&path)).unwrap();
+        let mut file = Beside::begin(path.clone()).unwrap();
+        file.write(|to| to.write_all(b"page")).unwrap();
+        file.complete().unwrap();
+        assert_eq!((fs::read(&path).unwrap(), fs::read(&other).unwrap()), (b"page".into(), b"mine".into()));
+    }
 }

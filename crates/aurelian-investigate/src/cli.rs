@@ -91,7 +91,7 @@ pub(crate) struct InvestigateOptions {
         default_value = "html,json,jsonl,timesketch,ocsf"
     )]
     pub(crate) format: Vec<OutputFormat>,
-    /// The folder for the results; it is made
+    /// The folder for the results, where no agent can write; it is made
     /// If this is stopped, the same command with the same folder goes on after the files that were read before
     #[arg(long, value_name = "DIR", default_value = "investigation")]
     pub(crate) out: PathBuf,

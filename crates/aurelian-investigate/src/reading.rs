@@ -90,7 +90,7 @@ fn trace(
         columns: options.trace_columns.clone(),
     };
     let format = trace::detect(&input, &reading);
-    let outcome = beside(
+    let outcome = read_ahead(
         move |give| trace::read_input(input, &reading, give),
         |span| {
             spans += 1;
@@ -147,7 +147,7 @@ fn log(
         columns: options.flow_columns.clone(),
     };
     let format = flows::detect(&input, &reading);
-    let outcome = beside(
+    let outcome = read_ahead(
         move |give| flows::read_input(input, &reading, give),
         |flow| {
             count += 1;
@@ -165,7 +165,7 @@ fn log(
 }
 
 /// Reads on another processor than what takes it: parsing and keeping take about as long.
-fn beside<T: Send + 'static, O: Send + 'static>(
+fn read_ahead<T: Send + 'static, O: Send + 'static>(
     read: impl FnOnce(&mut dyn FnMut(T)) -> O + Send + 'static,
     mut take: impl FnMut(T) -> Result<(), Failure>,
 ) -> Result<O, Failure> {

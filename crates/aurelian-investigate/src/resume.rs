@@ -8,6 +8,7 @@
 //! A file is read as a whole or not at all: what was read of the one that was under way is read again. What is no file, as a pipe,
 //! can't be; once one was read, nothing is saved any more. A baseline, of which only counts are kept, is read anew each time.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -149,13 +150,16 @@ impl About {
         if let Some(((what, _), _)) = self.setup.iter().zip(setup).find(|(then, now)| then != now) {
             return Err(format!("{what} is not what it was"));
         }
-        let mut files: Vec<_> = files.iter().collect();
+        let mut there: HashMap<(Role, &Path), usize> = HashMap::new();
+        files.iter().for_each(|(role, file)| *there.entry((*role, file)).or_default() += 1);
         for read in &self.read {
             let path = Path::new(&read.path);
-            let Some(at) = files.iter().position(|(role, file)| *role == read.role && file == path) else {
-                return Err(format!("{} was read, and is not among the files any more", path.display()));
-            };
-            files.swap_remove(at);
+            match there.get_mut(&(read.role, path)).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => {
+                    return Err(format!("{} was read, and is not among the files any more", path.display()));
+                }
+            }
             if FileRead::of(read.role, path).as_ref() != Some(read) {
                 return Err(format!("{} has changed since it was read", path.display()));
             }
@@ -164,14 +168,19 @@ impl About {
     }
 
     /// Those of the files that were not read; one that is named twice is read twice.
-    fn left(&self, mut files: Vec<(Role, PathBuf)>) -> Vec<(Role, PathBuf)> {
-        for read in &self.read {
-            if let Some(at) = files.iter().position(|(role, file)| *role == read.role && *file == *read.path)
-            {
-                files.remove(at);
-            }
+    fn left(&self, files: Vec<(Role, PathBuf)>) -> Vec<(Role, PathBuf)> {
+        let mut read: HashMap<(Role, PathBuf), usize> = HashMap::new();
+        for file in &self.read {
+            *read.entry((file.role, PathBuf::from(&file.path))).or_default() += 1;
         }
-        files
+        let is_left = |file: &(Role, PathBuf)| match read.get_mut(file) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        };
+        files.into_iter().filter(is_left).collect()
     }
 }
 

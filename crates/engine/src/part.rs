@@ -1,6 +1,7 @@
 //! One file of a table, written row by row and there as a whole or not at all.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use datafusion::arrow::array::RecordBatch;
@@ -52,7 +53,14 @@ impl<R: Row> Part<R> {
     /// A part that will be at `file`.
     pub(crate) fn create(file: PathBuf) -> Result<Self, EngineError> {
         let beside = beside(&file);
-        let made = File::create(&beside).map_err(EngineError::file("write", &beside))?;
+        // A new one, in the place of one that broke off: a link that somebody laid there is not followed.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(EngineError::file("write", &beside)(error));
+            }
+            _ => {}
+        }
+        let made = File::create_new(&beside).map_err(EngineError::file("write", &beside))?;
         let writer = ArrowWriter::try_new(made, R::schema(), Some(properties(&R::schema())))
             .map_err(EngineError::table("write", &beside))?;
         let columns = <R as Sealed>::Columns::default();

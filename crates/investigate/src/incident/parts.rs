@@ -156,7 +156,7 @@ impl Flows {
     /// Puts changed flows in the place of a part's: as many, in their order.
     pub(crate) fn put(&mut self, part: usize, rows: &[FlowRow]) -> Result<(), KeepError> {
         let Some(part) = self.parts.get_mut(part).filter(|part| part.len() == rows.len()) else {
-            return Ok(());
+            return Err(self.keep.failed()(io::ErrorKind::InvalidInput.into()));
         };
         let records: Vec<_> = rows.iter().map(|row| Record::pack(row, &mut self.words)).collect();
         part.put(&records, || self.keep.nameless()).map_err(self.keep.failed())
