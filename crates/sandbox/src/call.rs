@@ -215,6 +215,11 @@ impl CallState {
         lock(&self.ended).is_some()
     }
 
+    /// Whether it was worked out how it did, be it told or not.
+    pub(crate) fn is_concluded(&self) -> bool {
+        self.concluded.load(Ordering::SeqCst)
+    }
+
     /// Nothing of it is alive any more.
     pub(crate) fn set_gone(&self) {
         self.gone.store(true, Ordering::SeqCst);

@@ -233,8 +233,8 @@ impl Inside {
         let alone = self.alone().filter(|alone| alone.is(call.cause.call));
         self.tell_planted(alone.map(|_| &call.cause));
         self.witness.see(Observation::new(ended.fact()).caused_by(call.cause.clone()));
-        call.announce(ended);
         self.forget_if_over(call);
+        call.announce(ended);
     }
 
     /// What is counted of a call besides what its first process is told to have used.
@@ -266,12 +266,14 @@ impl Inside {
     pub(crate) fn call_gone(&self, call: &CallState) {
         self.catch_up_with_decoys();
         call.set_gone();
-        self.witness.call_over(call.cause.call);
         self.forget_if_over(call);
+        self.witness.call_over(call.cause.call);
     }
 
+    /// Forgets a call of which nothing is to come. Before anybody is told, who may begin the next call at once: that one is
+    /// alone only if this one is not here any more.
     fn forget_if_over(&self, call: &CallState) {
-        if call.is_gone() && call.has_ended() {
+        if call.is_gone() && call.is_concluded() {
             lock(&self.calls).remove(&call.cause.call);
         }
     }

@@ -4,11 +4,12 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use event::Fact;
 use event::fact::{Busiest, NetListen, Stdio};
 use sandbox::image::Image;
-use sandbox::{Decoy, DecoyPlace, Sandbox, Setup, Workspace};
+use sandbox::{Decoy, DecoyPlace, Execution, Sandbox, Setup, Witness, Workspace};
 use support::{Collector, Ran, Stage, canonical_tempdir, compile, is_root, policy, supervisor};
 
 impl Stage {
@@ -249,6 +250,41 @@ fn stage_with_decoys() -> Stage {
     let witness = Arc::<Collector>::default();
     let sandbox = Sandbox::start(supervisor(), &setup, Arc::clone(&witness) as _).unwrap();
     Stage { sandbox, witness, workspace, _folder: folder }
+}
+
+/// Keeps what it is told, and is slow to come back once it told others that a call is over.
+struct Dawdler(Arc<Collector>);
+
+impl Witness for Dawdler {
+    fn see(&self, observation: event::Observation) {
+        self.0.see(observation);
+    }
+
+    fn execution(&self, cause: event::Cause, execution: Execution) {
+        self.0.execution(cause, execution);
+    }
+
+    fn call_over(&self, call: event::CallId) {
+        self.0.call_over(call);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn a_call_that_begins_when_another_is_said_to_be_over_is_alone() {
+    let (folder, workspace) = canonical_tempdir();
+    let setup = Setup::new(policy(""), Workspace::new(&workspace, None, None).unwrap(), Image::Host);
+    let witness = Arc::<Collector>::default();
+    let sandbox = Sandbox::start(supervisor(), &setup, Arc::new(Dawdler(Arc::clone(&witness)))).unwrap();
+    let stage = Stage { sandbox, witness, workspace, _folder: folder };
+    stage.alone("sleep 0.2 > /dev/null 2>&1 &").well();
+    let second = stage.alone("echo run >> ~/.bashrc");
+    let planted: Vec<_> = {
+        let seen = stage.witness.seen();
+        let planted = seen.iter().filter(|seen| matches!(seen.fact, Fact::FilePlanted(_)));
+        planted.map(|seen| seen.cause.as_ref().map_or(0, |cause| cause.call.number())).collect()
+    };
+    assert_eq!(planted, [second.call]);
 }
 
 /// Who opened what: the call, and the decoy.
