@@ -72,8 +72,29 @@ fn clock(options: &InvestigateOptions, side: Side) -> Clock {
 /// All files, in the order in which they are read.
 fn both_sides(options: &InvestigateOptions) -> Result<Vec<(Role, PathBuf)>, Failure> {
     let traces = files(&options.traces)?.into_iter().map(|file| (Role::Traces, file));
-    let flows = files(&options.flows)?.into_iter().map(|file| (Role::Flows, file));
+    let flows = logs(options, &options.flows)?.into_iter().map(|file| (Role::Flows, file));
     Ok(traces.chain(flows).collect())
+}
+
+/// Files of flows, first those that tell what addresses are called.
+fn logs(options: &InvestigateOptions, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut logs = files(paths)?;
+    if logs.len() > 1 {
+        let reading = flow_options(options);
+        // What can't be opened is told when it is read; what is no file can be opened only once.
+        let tells_names =
+            |file: &PathBuf| file.is_file() && flows::begins_with_lookups(file, &reading).unwrap_or(false);
+        logs.sort_by_cached_key(|file| !tells_names(file));
+    }
+    Ok(logs)
+}
+
+fn flow_options(options: &InvestigateOptions) -> flows::Options {
+    flows::Options {
+        format: options.flow_format,
+        clock: clock(options, Side::Flows),
+        columns: options.flow_columns.clone(),
+    }
 }
 
 fn trace(
@@ -121,7 +142,7 @@ fn baseline(
         return Ok(None);
     }
     let mut reader = baseline::Reader::new(hosts.clone());
-    for file in files(&options.baseline)? {
+    for file in logs(options, &options.baseline)? {
         let take = |format, flow| reader.flow(format, flow);
         inputs.push(log(options, Role::Baseline, &file, progress, take)?);
     }
@@ -141,11 +162,7 @@ fn log(
 ) -> Result<InputSummary, Failure> {
     let mut count = 0_u64;
     let input = Input::open(file).map_err(flows::ReadError::from)?;
-    let reading = flows::Options {
-        format: options.flow_format,
-        clock: clock(options, Side::Flows),
-        columns: options.flow_columns.clone(),
-    };
+    let reading = flow_options(options);
     let format = flows::detect(&input, &reading);
     let outcome = read_ahead(
         move |give| flows::read_input(input, &reading, give),

@@ -312,3 +312,52 @@ fn times_that_no_clock_shows_stop_nothing() {
         assert_eq!(lines(&folder.path().join("found/attribution.jsonl")).len(), 120, "{skew}");
     }
 }
+
+/// Zeek writes each log into a file of its own, and `conn.log` is read before `dns.log` by any order of names.
+#[test]
+fn what_addresses_are_called_is_known_whatever_file_tells_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("zeek")).unwrap();
+    let ends = |at: usize, port: u16| {
+        let (source, destination) = if port == 53 { (40_000, "10.0.0.53") } else { (50_000, "203.0.113.7") };
+        format!(
+            r#""uid":"C{port}x{at}","id.orig_h":"10.0.0.1","id.orig_p":{},"id.resp_h":"{destination}","id.resp_p":{port}"#,
+            source + at
+        )
+    };
+    let time = |at: usize| 1_772_366_400 + 60 * at;
+    let connection = |at: usize| {
+        let ends = ends(at, 443);
+        format!(
+            "{{\"ts\":{}.25,{ends},\"proto\":\"tcp\",\"duration\":0.5,\"conn_state\":\"SF\"}}\n",
+            time(at)
+        )
+    };
+    let question = |at: usize| {
+        let (time, ends) = (time(at), ends(at, 53));
+        format!(
+            "{{\"ts\":{time}.125,{ends},\"proto\":\"udp\",\"query\":\"pool.example.com\",\"answers\":[\"203.0.113.7\"]}}\n"
+        )
+    };
+    let call =
+        |at: usize| format!("r,c{at},curl https://pool.example.com/{at},{},{}\n", time(at), time(at) + 2);
+    write("zeek/conn.log", (0..30).map(connection).collect());
+    write("zeek/dns.log", (0..30).map(question).collect());
+    write(
+        "traces.csv",
+        format!("run,tool_call_id,command,start,end\n{}", (0..30).map(call).collect::<String>()),
+    );
+    let words =
+        ["investigate", "--traces", "traces.csv", "--flows", "zeek", "--skew", "0s", "--out", "found"];
+    well(folder.path(), &words);
+    let called: Vec<_> = lines(&folder.path().join("found/attribution.jsonl"))
+        .into_iter()
+        .filter(|line| line["flow"]["destination_port"] == 443)
+        .collect();
+    assert_eq!(called.len(), 30);
+    for line in called {
+        let evidence = line["evidence"].as_array().unwrap();
+        assert!(evidence.contains(&"the command names the destination".into()), "{line}");
+    }
+}

@@ -21,4 +21,4 @@ mod words;
 pub use flow::{Action, Alarm, Connection, Flow, FlowKind, Gpu, Means, Moment, Transport};
 pub use format::Format;
 pub use formats::COLUMNS;
-pub use read::{Options, Outcome, ReadError, detect, read, read_input};
+pub use read::{Options, Outcome, ReadError, begins_with_lookups, detect, read, read_input};

@@ -1,5 +1,6 @@
 //! Reading one file.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use thiserror::Error;
 
 use crate::formats;
 use crate::words::Words;
-use crate::{Flow, Format};
+use crate::{Flow, FlowKind, Format};
 
 /// What the operator told of the records.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,24 @@ pub fn read(file: &Path, options: &Options, take: impl FnMut(Flow)) -> Result<Ou
 /// What a file is read as: what was told, else what its content tells.
 pub fn detect(input: &Input, options: &Options) -> Option<Format> {
     options.format.or_else(|| formats::detect(input, &options.columns))
+}
+
+/// Whether lookups are all that a file begins with: it tells what addresses are called that other files have flows to.
+///
+/// # Errors
+/// If it can't be opened.
+pub fn begins_with_lookups(file: &Path, options: &Options) -> Result<bool, ReadError> {
+    let input = Input::open(file)?;
+    let head = Cursor::new(input.head().to_vec());
+    let head = Input::of(Arc::clone(input.file()), head)
+        .map_err(|source| InputError { path: file.into(), source })?;
+    let (mut lookups, mut others) = (0_u64, 0_u64);
+    // That the last line is cut is no matter here, nor is a format that nobody knows.
+    let _ = read_input(head, options, |flow| match flow.kind {
+        FlowKind::Lookup => lookups += 1,
+        _ => others += 1,
+    });
+    Ok(lookups > 0 && others == 0)
 }
 
 /// Reads what is already open, as [`read`] does.

@@ -50,3 +50,22 @@ fn what_is_no_log_is_told_as_that() {
         assert!(told.starts_with("unknown\nerror: log: not a log in any format"), "{text:?}: {told}");
     }
 }
+
+#[test]
+fn a_file_that_tells_what_addresses_are_called_is_told_by_how_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let begins = |text: &str| {
+        let file = folder.path().join("log");
+        std::fs::write(&file, text).unwrap();
+        flows::begins_with_lookups(&file, &flows::Options::default()).unwrap()
+    };
+    let lookup = r#"{"ts":1772366400.5,"uid":"Ca","id.orig_h":"10.0.0.1","id.orig_p":5,"id.resp_h":"10.0.0.53","id.resp_p":53,"proto":"udp","query":"a.example","answers":["203.0.113.7"]}"#;
+    let other = r#"{"ts":1772366400.5,"uid":"Cb","id.orig_h":"10.0.0.1","id.orig_p":5,"id.resp_h":"203.0.113.7","id.resp_p":443,"proto":"tcp","conn_state":"SF"}"#;
+    assert!(begins(&format!("{lookup}\n{lookup}\n{}", &lookup[..60])), "the last line is cut");
+    assert!(begins(&format!("{lookup}\n").repeat(10_000)));
+    assert!(!begins(&format!("{lookup}\n{other}\n")));
+    assert!(!begins(&format!("{other}\n")));
+    assert!(!begins("no log\n"));
+    assert!(!begins(""));
+    assert!(flows::begins_with_lookups(&folder.path().join("none"), &flows::Options::default()).is_err());
+}

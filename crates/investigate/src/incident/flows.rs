@@ -11,6 +11,7 @@ use flows::{Action, Connection, Flow, FlowKind, Format, Means, Transport};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
+use super::answered::Answered;
 use super::parts::{KeepError, Position};
 use super::places::Places;
 use super::{End, Incident, Timed, Visits, at};
@@ -21,8 +22,6 @@ use crate::model::Id;
 const SECOND: i64 = 1_000_000_000;
 /// A line is logged at most so long after what it tells, in nanoseconds.
 const LOGGED_AFTER: i64 = 3_000_000_000;
-/// Answers of lookups that are remembered, at most.
-const ANSWERS: usize = 1_000_000;
 /// Connections whose records are put together, at most.
 const CONNECTIONS: usize = 4_000_000;
 
@@ -101,7 +100,15 @@ struct SensorClock {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Connections {
     keys: (u64, u64),
-    known: HashMap<u64, Position>,
+    known: HashMap<u64, Known>,
+}
+
+/// A flow that other records may tell more of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Known {
+    position: Position,
+    /// Its name is from a lookup: what the connection itself says is better.
+    is_named_by_lookup: bool,
 }
 
 impl Default for Connections {
@@ -120,47 +127,6 @@ impl Connections {
     }
 }
 
-/// What a source was last told an address is called, to name the flows to it that say no name themselves. Of more than [`ANSWERS`] the older
-/// half is forgotten, so that nobody can fill it up before he asks for what matters.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Answered {
-    last: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,
-    before: HashMap<(Option<IpAddr>, IpAddr), Arc<str>>,
-}
-
-impl Answered {
-    /// Takes note of a lookup's answers, or names a flow by them.
-    fn name(&mut self, flow: &mut Flow) {
-        if flow.kind == FlowKind::Lookup {
-            let Some(name) = &flow.destination_name else { return };
-            if classify::is_code_host(name) && !flow.destination.is_none_or(is_believed) {
-                return;
-            }
-            for answer in &flow.answers {
-                self.told((flow.source, *answer), name);
-            }
-        } else if let (None, Some(address)) = (&flow.destination_name, flow.destination) {
-            let key = (flow.source, address);
-            flow.destination_name = self.last.get(&key).or_else(|| self.before.get(&key)).cloned();
-        }
-    }
-
-    fn told(&mut self, key: (Option<IpAddr>, IpAddr), name: &Arc<str>) {
-        if self.last.len() >= ANSWERS / 2 {
-            self.before = std::mem::take(&mut self.last);
-        }
-        self.last.insert(key, Arc::clone(name));
-    }
-}
-
-/// Whether a resolver is believed where a name is an excuse. Anybody can run one that answers as he likes, outside.
-fn is_believed(resolver: IpAddr) -> bool {
-    const PUBLIC: &[[u8; 4]] =
-        &[[1, 0, 0, 1], [1, 1, 1, 1], [8, 8, 4, 4], [8, 8, 8, 8], [9, 9, 9, 9], [149, 112, 112, 112]];
-    let is_public = |resolver| matches!(resolver, IpAddr::V4(v4) if PUBLIC.contains(&v4.octets()));
-    !classify::is_outside(resolver) || is_public(resolver)
-}
-
 pub(super) fn take(
     incident: &mut Incident,
     places: &Places,
@@ -171,9 +137,10 @@ pub(super) fn take(
 ) -> Result<(), KeepError> {
     let key = before.connections.key(format, &mut flow);
     let says_its_name = flow.destination_name.is_some();
-    before.answered.name(&mut flow);
-    if let Some(known) = key.and_then(|key| before.connections.known.get(&key))
-        && is_beside(incident, *known, &flow, says_its_name)?
+    let (_, until) = interval(&flow);
+    let is_named_by_lookup = before.answered.name(&mut flow, until);
+    if let Some(known) = key.and_then(|key| before.connections.known.get_mut(&key))
+        && is_beside(incident, known, &flow, says_its_name)?
     {
         incident.left_out.records_beside += 1;
         return Ok(());
@@ -188,7 +155,7 @@ pub(super) fn take(
     if let Some(key) = key
         && before.connections.known.len() < CONNECTIONS
     {
-        before.connections.known.insert(key, position);
+        before.connections.known.insert(key, Known { position, is_named_by_lookup });
     }
     Ok(())
 }
@@ -281,12 +248,13 @@ fn interval(flow: &Flow) -> (i64, i64) {
 /// Ids are used again: by who asks many names from one port, and by a firewall that counts from the beginning.
 fn is_beside(
     incident: &mut Incident,
-    known: Position,
+    known: &mut Known,
     flow: &Flow,
     says_its_name: bool,
 ) -> Result<bool, KeepError> {
-    let Some(mut row) = incident.flows.get(known)? else { return Ok(false) };
-    let name = incident.ends.get(row.destination as usize).and_then(|end| end.name.as_ref());
+    let Some(mut row) = incident.flows.get(known.position)? else { return Ok(false) };
+    let end = incident.ends.get(row.destination as usize).filter(|_| !known.is_named_by_lookup);
+    let name = end.and_then(|end| end.name.as_ref());
     let is_question = flow.kind == FlowKind::Lookup;
     let is_another_question = is_question && name.is_some() && name != flow.destination_name.as_ref();
     if is_another_question || !are_ends_of(&row, flow) {
@@ -294,6 +262,7 @@ fn is_beside(
     }
     // The record that has the name may come after one that has none: an alarm, or the connection in a log of its own.
     if says_its_name && name.is_none() {
+        known.is_named_by_lookup = false;
         let named = destination(incident, flow);
         incident.moved(row.destination, named, row.place);
         row.destination = named;
@@ -305,7 +274,7 @@ fn is_beside(
     if let Some(timed) = incident.timed.get_mut(row.clock as usize) {
         timed.see(row.time);
     }
-    incident.flows.set(known, &row)?;
+    incident.flows.set(known.position, &row)?;
     Ok(true)
 }
 

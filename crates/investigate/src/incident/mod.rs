@@ -3,6 +3,7 @@
 //! A [`Builder`] takes what the readers give, one after the other, and keeps of it what an investigation needs: texts once, times as
 //! intervals, whose place it is. Nothing is compared here; [`crate::attribution`] does that.
 
+mod answered;
 mod calls;
 mod flows;
 pub(crate) mod gpu;

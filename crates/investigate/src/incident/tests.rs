@@ -229,3 +229,43 @@ fn what_was_told_last_is_known_whatever_was_told_before() {
     let last = incident.flows.all().unwrap().pop().unwrap();
     assert_eq!(incident.destinations.text(last.destination), "b.example");
 }
+
+/// A lookup, or a connection with this number.
+fn numbered(number: u64, time: i64, name: Option<&str>, kind: ::flows::FlowKind) -> ::flows::Flow {
+    let mut flow = flow(time, "10.0.0.1");
+    (flow.kind, flow.connection) = (kind, Some(::flows::Connection::Number(number)));
+    flow.destination_name = name.map(Into::into);
+    if kind == ::flows::FlowKind::Lookup {
+        flow.answers = flow.destination.replace([10, 0, 0, 53].into()).into_iter().collect();
+        flow.destination_port = Some(53);
+    }
+    flow
+}
+
+#[test]
+fn a_flow_has_the_name_that_was_told_before_it_began() {
+    use ::flows::FlowKind::{Flow, Lookup};
+    let all = vec![
+        numbered(1, 10, Some("pool.example"), Lookup),
+        numbered(2, 20, None, Flow),
+        numbered(3, 30, Some("innocent.example"), Lookup),
+        numbered(4, 40, None, Flow),
+        // What was long open is logged when it ends, and one log may tell of what was before another's first line.
+        numbered(5, 25, None, Flow),
+        numbered(6, 5, None, Flow),
+    ];
+    let (pool, innocent) = ("pool.example", "innocent.example");
+    assert_eq!(destinations(all), [pool, pool, innocent, innocent, pool, pool]);
+}
+
+#[test]
+fn what_a_connection_says_itself_is_better_than_what_was_told_of_its_address() {
+    use ::flows::FlowKind::{Flow, Lookup};
+    let all = vec![
+        numbered(1, 10, Some("other.example"), Lookup),
+        numbered(2, 20, None, Flow),
+        numbered(2, 20, Some("said.example"), Flow),
+        numbered(2, 20, Some("again.example"), Flow),
+    ];
+    assert_eq!(destinations(all), ["other.example", "said.example"], "the first that is said stays");
+}
