@@ -56,6 +56,8 @@ mod table;
 pub use align::Aligned;
 pub use answer::Answer;
 pub use attributed::Attributed;
+#[cfg(feature = "cluster-test")]
+pub use cluster::LocalCluster;
 #[cfg(feature = "cluster")]
 pub use cluster::{Cluster, Objects, OnCluster};
 pub use datafusion::arrow;

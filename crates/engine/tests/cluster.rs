@@ -3,21 +3,22 @@
 #![cfg(feature = "cluster-test")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-mod ballista;
 mod duck;
 mod incident;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use ballista::Ballista;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use engine::{
-    Answer, AttributionRow, ClockRow, Cluster, EngineError, FlowRow, Objects, Side, SlackRow, SpanRow,
+    Answer, AttributionRow, ClockRow, Cluster, EngineError, FlowRow, LocalCluster, Objects, Side, SlackRow,
+    SpanRow,
 };
 use incident::{Incident, SECOND, chance, flow, rows, span, write};
+use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 
 /// What analysts ask.
@@ -61,6 +62,25 @@ const QUESTIONS: [&str; 22] = [
 
 /// Those of them that nothing answers: of `NOT IN`, where there is an empty value.
 const EMPTY: [usize; 1] = [9];
+
+/// A scheduler and two executors. What these write goes below the folder that is for tests: it is theirs, and they don't clean up.
+fn local() -> LocalCluster {
+    LazyLock::force(&SCRATCH);
+    LocalCluster::start().unwrap()
+}
+
+/// The same, whose machines know an object store.
+fn knowing(objects: (ObjectStoreUrl, Arc<dyn ObjectStore>)) -> LocalCluster {
+    LazyLock::force(&SCRATCH);
+    LocalCluster::knowing(Some(objects)).unwrap()
+}
+
+static SCRATCH: LazyLock<()> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ballista");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    tempfile::env::override_temp_dir(&folder).unwrap();
+});
 
 fn one_span(n: i64) -> SpanRow {
     let from = chance(n, 20_000);
@@ -127,8 +147,8 @@ fn incident() -> Incident {
 
 #[test]
 fn here_on_a_cluster_and_in_duckdb_the_answers_are_the_same() {
-    let (incident, ballista) = (incident(), Ballista::start());
-    let (store, cluster) = (&incident.store, incident.store.on(&ballista.cluster(), None).unwrap());
+    let (incident, ballista) = (incident(), local());
+    let (store, cluster) = (&incident.store, incident.store.on(ballista.cluster(), None).unwrap());
     let python =
         duck::python_with("duckdb", "here_on_a_cluster_and_in_duckdb_the_answers_are_the_same (DuckDB)");
     let theirs =
@@ -147,8 +167,8 @@ fn here_on_a_cluster_and_in_duckdb_the_answers_are_the_same() {
 
 #[test]
 fn what_a_cluster_would_answer_otherwise_is_refused() {
-    let (incident, ballista) = (small_incident(), Ballista::start());
-    let cluster = incident.store.on(&ballista.cluster(), None).unwrap();
+    let (incident, ballista) = (small_incident(), local());
+    let cluster = incident.store.on(ballista.cluster(), None).unwrap();
     let refused = [
         ("FILTER", "SELECT count(*) FILTER (WHERE flow > 1) OVER (PARTITION BY place) FROM flows"),
         ("DISTINCT", "SELECT count(DISTINCT kind) OVER (PARTITION BY place) FROM flows"),
@@ -171,8 +191,8 @@ fn what_a_cluster_would_answer_otherwise_is_refused() {
 
 #[test]
 fn a_cluster_is_asked_to_read_and_for_nothing_else() {
-    let (incident, ballista) = (small_incident(), Ballista::start());
-    let cluster = incident.store.on(&ballista.cluster(), None).unwrap();
+    let (incident, ballista) = (small_incident(), local());
+    let cluster = incident.store.on(ballista.cluster(), None).unwrap();
     let folder = incident.store.folder().display().to_string();
     for question in [
         format!("COPY flows TO '{folder}/copy.parquet'"),
@@ -281,7 +301,7 @@ sys.stdin.read()
     }
 
     /// What the machines of a cluster need to read there.
-    fn known(&self) -> ballista::Known {
+    fn known(&self) -> (ObjectStoreUrl, Arc<dyn ObjectStore>) {
         let mut builder = AmazonS3Builder::new().with_bucket_name("tables");
         for (name, value) in self.options() {
             if let Ok(key) = name.to_lowercase().parse::<AmazonS3ConfigKey>() {
@@ -305,11 +325,11 @@ fn tables_in_an_object_store_are_read_there() {
         return;
     };
     let moto = Moto::start(&python);
-    let (incident, ballista) = (incident(), Ballista::knowing(Some(moto.known())));
+    let (incident, ballista) = (incident(), knowing(moto.known()));
     let objects = Objects::at("s3://tables/of/incident/", moto.options());
     let question = QUESTIONS[2];
     let here = rows(&incident.store.sql(question, usize::MAX).unwrap());
-    let cluster = incident.store.on(&ballista.cluster(), Some(&objects)).unwrap();
+    let cluster = incident.store.on(ballista.cluster(), Some(&objects)).unwrap();
     // What is here is not what is asked.
     for part in ["x", "y"] {
         incident.store.remove::<FlowRow>(part).unwrap();
@@ -317,9 +337,9 @@ fn tables_in_an_object_store_are_read_there() {
     assert_eq!(rows(&cluster.sql(question, usize::MAX).unwrap()), here);
     assert_ne!(rows(&incident.store.sql(question, usize::MAX).unwrap()), here);
     // Those parts would be read with what is here now.
-    let error = incident.store.on(&ballista.cluster(), Some(&objects)).err();
+    let error = incident.store.on(ballista.cluster(), Some(&objects)).err();
     assert!(matches!(error, Some(EngineError::Occupied(_))), "{error:?}");
     let nowhere = Objects::at("s3://no-such-bucket/x", moto.options());
-    let error = incident.store.on(&ballista.cluster(), Some(&nowhere)).err();
+    let error = incident.store.on(ballista.cluster(), Some(&nowhere)).err();
     assert!(matches!(error, Some(EngineError::Objects { .. })), "{error:?}");
 }

@@ -7,8 +7,11 @@
 //! Aligning, and handing out what models work on, stay here.
 
 mod copy;
+#[cfg(feature = "cluster-test")]
+mod local;
 mod portable;
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,8 @@ use crate::session::Batches;
 use crate::store::Store;
 
 pub use copy::Objects;
+#[cfg(feature = "cluster-test")]
+pub use local::LocalCluster;
 
 /// How long a scheduler may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,19 +58,21 @@ impl FromStr for Cluster {
     }
 }
 
-impl Cluster {
-    /// Where the scheduler is, as it was written.
-    fn told(&self) -> String {
-        format!("df://{}", self.address)
+/// As it was written.
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "df://{}", self.address)
     }
+}
 
+impl Cluster {
     fn scheduler(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Asks the scheduler for what any knows, so that it is told at once, and plainly, if there is none.
     async fn reach(&self) -> std::result::Result<(), EngineError> {
-        let unreached = |detail: String| EngineError::NoScheduler { address: self.told(), detail };
+        let unreached = |detail: String| EngineError::NoScheduler { address: self.to_string(), detail };
         let asked = async {
             let client = SchedulerGrpcClient::connect(self.scheduler()).await;
             let mut client = client.map_err(|error| unreached(with_causes(&error)))?;
@@ -109,8 +116,8 @@ impl Store {
         let places = objects
             .map_or_else(|| Places::local(&self.folder, &aligned), |objects| Places::copied(objects.url()));
         let context = self.context_on(cluster, &places, &catalog::candidates(&aligned));
-        let context = context.map_err(EngineError::cluster(&cluster.told()))?;
-        Ok(OnCluster { store: self, context, address: cluster.told() })
+        let context = context.map_err(EngineError::cluster(&cluster.to_string()))?;
+        Ok(OnCluster { store: self, context, address: cluster.to_string() })
     }
 
     fn context_on(&self, cluster: &Cluster, places: &Places, candidates: &str) -> Result<SessionContext> {
@@ -163,7 +170,7 @@ mod tests {
     #[test]
     fn an_address_has_a_host_and_a_port() {
         for text in ["df://localhost:50050", "df://[::1]:1", "df://scheduler.example.com:65535"] {
-            assert_eq!(text.parse::<Cluster>().unwrap().told(), text);
+            assert_eq!(text.parse::<Cluster>().unwrap().to_string(), text);
         }
         for text in
             ["", "localhost:50050", "df://localhost", "df://:50050", "df://a:0", "df://a:65536", "df://a/b:1"]
