@@ -3,7 +3,7 @@
 use flows::{Flow, FlowKind, Format};
 
 use super::Baseline;
-use crate::classify::{classify, weak};
+use crate::classify::{classify, volume, weak};
 use crate::hosts::Hosts;
 use crate::incident::{Builder, FlowRow, Incident, KeepError};
 
@@ -51,16 +51,18 @@ impl Reader {
         let mut incident = self.builder.turn()?;
         classify(&mut incident)?;
         for part in 0..incident.flows.parts() {
-            incident.flows.part(part)?.iter().for_each(|row| self.baseline.add(&incident, row));
+            let rows = incident.flows.part(part)?;
+            let volumes = volume::find(&rows, |_| true);
+            rows.iter().zip(volumes).for_each(|(row, volume)| self.baseline.add(&incident, row, volume));
         }
         Ok(())
     }
 }
 
 impl Baseline {
-    fn add(&mut self, incident: &Incident, row: &FlowRow) {
+    fn add(&mut self, incident: &Incident, row: &FlowRow, volume: bool) {
         let Some(destination) = incident.destinations.shared(row.destination) else { return };
         let at = self.traffic.take(row);
-        self.take(&destination, weak(incident, row), at);
+        self.take(&destination, weak(incident, row, volume), at);
     }
 }

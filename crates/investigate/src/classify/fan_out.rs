@@ -1,6 +1,7 @@
-//! Scans: many destinations in little time, most of which don't answer.
+//! Scans: many destinations, most of which don't answer. Any, in little time; or addresses of one network at one port, more slowly.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use flows::Action;
@@ -8,47 +9,83 @@ use flows::Action;
 use crate::incident::FlowRow;
 use crate::model::Id;
 
-/// In how much time, in nanoseconds.
-const WINDOW: i64 = 60_000_000_000;
-/// How many ends of the network.
-const MANY: usize = 20;
+/// So many different ends in so much time, in nanoseconds.
+struct Many {
+    ends: usize,
+    within: i64,
+}
+
+/// Wherever they are.
+const ANY: Many = Many { ends: 20, within: 60_000_000_000 };
+/// Of one network, at one port.
+const NEIGHBOURS: Many = Many { ends: 10, within: 3_600_000_000_000 };
 /// What comes after a pause so long, and so many times as long as from one end to the next until then, is something else.
-const PAUSE: i64 = WINDOW / MANY as i64;
+const PAUSE: i64 = 3_000_000_000;
 const TIMES: i64 = 20;
 
 /// For each flow of some places, whether it is part of one.
 pub(super) fn find(rows: &[FlowRow]) -> Vec<bool> {
-    let mut by_source: HashMap<(Option<Id>, Option<IpAddr>), Vec<usize>> = HashMap::new();
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.place.is_some() && is_unanswered(row)) {
-        by_source.entry((row.place, row.source.0)).or_default().push(at);
-    }
     let mut found = vec![false; rows.len()];
-    for mut flows in by_source.into_values().filter(|flows| flows.len() >= MANY) {
-        flows.sort_by_key(|at| rows[*at].time);
-        let mut pace = Pace::default();
-        for flows in flows.chunk_by(|_, next| pace.goes_on(rows[*next].time)) {
-            mark(rows, flows, &mut found);
-        }
-    }
+    mark_each(rows, &ANY, |_| Some(()), &mut found);
+    let neighbours = |row: &FlowRow| Some((network(row.called.0?), row.called.1?));
+    mark_each(rows, &NEIGHBOURS, neighbours, &mut found);
     found
 }
 
+/// A network of so many hosts that one can look through it: the first 24 bits of an address, or 64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, 0].into()
+        }
+        IpAddr::V6(address) => (u128::from(address) & (u128::MAX << 64)).to_be_bytes().into(),
+    }
+}
+
+/// Marks the flows to many ends, of those that one source has to ends of one group.
+fn mark_each<G: Eq + Hash>(
+    rows: &[FlowRow],
+    many: &Many,
+    group: impl Fn(&FlowRow) -> Option<G>,
+    found: &mut [bool],
+) {
+    let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.place.is_some() && is_unanswered(row)) {
+        if let Some(group) = group(row) {
+            groups.entry((row.place, row.source.0, group)).or_default().push(at);
+        }
+    }
+    for mut flows in groups.into_values().filter(|flows| flows.len() >= many.ends) {
+        flows.sort_by_key(|at| rows[*at].time);
+        let mut pace = Pace::new(many.ends);
+        for flows in flows.chunk_by(|_, next| pace.goes_on(rows[*next].time)) {
+            mark(rows, flows, many, found);
+        }
+    }
+}
+
 /// How quickly flows follow each other.
-#[derive(Default)]
 struct Pace {
+    /// How many make a scan.
+    many: i64,
     flows: i64,
     first: i64,
     last: i64,
 }
 
 impl Pace {
+    fn new(many: usize) -> Self {
+        Self { many: i64::try_from(many).unwrap_or(i64::MAX), flows: 0, first: 0, last: 0 }
+    }
+
     /// Whether a flow belongs to those before it.
     fn goes_on(&mut self, time: i64) -> bool {
         let pause = time.saturating_sub(self.last);
         let usual = self.last.saturating_sub(self.first) / self.flows.max(1);
-        let is_over = self.flows >= MANY as i64 && pause > PAUSE && pause > TIMES * usual;
+        let is_over = self.flows >= self.many && pause > PAUSE && pause > TIMES * usual;
         if self.flows == 0 || is_over {
-            *self = Self { flows: 0, first: time, last: time };
+            *self = Self { flows: 0, first: time, last: time, ..*self };
         }
         self.flows += 1;
         self.last = time;
@@ -61,10 +98,11 @@ fn is_unanswered(flow: &FlowRow) -> bool {
     flow.action == Some(Action::Blocked) || flow.bytes.1 == Some(0)
 }
 
-fn mark(rows: &[FlowRow], flows: &[usize], found: &mut [bool]) {
+fn mark(rows: &[FlowRow], flows: &[usize], many: &Many, found: &mut [bool]) {
     let mut window: VecDeque<usize> = VecDeque::new();
+    // A name is one end, however many addresses it has.
     let mut counts: HashMap<Id, usize> = HashMap::new();
-    // How many of the last of the window are not marked yet: each is marked once, however many a minute has.
+    // How many of the last of the window are not marked yet: each is marked once, however many a window has.
     let mut unmarked = 0;
     for at in flows {
         let flow = &rows[*at];
@@ -72,18 +110,18 @@ fn mark(rows: &[FlowRow], flows: &[usize], found: &mut [bool]) {
         unmarked += 1;
         *counts.entry(flow.destination).or_default() += 1;
         while let Some(first) =
-            window.front().copied().filter(|first| flow.time.saturating_sub(rows[*first].time) > WINDOW)
+            window.front().copied().filter(|first| flow.time.saturating_sub(rows[*first].time) > many.within)
         {
             window.pop_front();
-            let destination = rows[first].destination;
-            if let Some(count) = counts.get_mut(&destination) {
+            let gone = rows[first].destination;
+            if let Some(count) = counts.get_mut(&gone) {
                 *count -= 1;
                 if *count == 0 {
-                    counts.remove(&destination);
+                    counts.remove(&gone);
                 }
             }
         }
-        if counts.len() >= MANY {
+        if counts.len() >= many.ends {
             window.iter().rev().take(unmarked).for_each(|at| found[*at] = true);
             unmarked = 0;
         }

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | `mining.stratum`, `mining.pool`, `mining.port` | the protocol that the log tells; a name of the list of pools; a port that pools use, outside, where the log knows no protocol |
 //! | `tunnel.ssh` | SSH to an address outside that is no code host, on another port than 22 or for longer than a fetch takes |
-//! | `scan.hosts` | many destinations within a minute from one place, most of them refused or silent |
-//! | `exfil.volume` | much sent and little got, to where few runs go |
+//! | `scan.hosts` | many destinations within a minute from one place, or many neighbours at one port within an hour, refused or silent |
+//! | `exfil.volume` | much sent within an hour and little got, to where few go |
 //! | as another flow to the same end | what one flow has shown of a pool or of the far side of a tunnel |
 //! | as the alarm says | words of an alarm about any of these |
 //!
@@ -17,6 +17,7 @@
 //! What has a class already keeps it. A flow without a class is not thereby honest: it is one of which its record does not tell enough.
 
 mod fan_out;
+pub(crate) mod volume;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -38,14 +39,14 @@ const CODE_HOSTS: &[&str] =
     &["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "sr.ht", "dev.azure.com"];
 /// SSH for longer than that is no fetch, in nanoseconds.
 const FETCH: i64 = 120_000_000_000;
-/// Much, in bytes.
-const MUCH: u64 = 20 << 20;
 
 /// What goes to a pool by its name.
 pub(crate) const POOL: &str = "mining.pool";
+/// Much that is sent.
+const VOLUME: &str = "exfil.volume";
 
 /// Classes that a port, a length or a volume alone speaks for.
-const WEAK: [&str; 3] = ["mining.port", "tunnel.ssh", "exfil.volume"];
+const WEAK: [&str; 3] = ["mining.port", "tunnel.ssh", VOLUME];
 
 /// Families of classes that an investigation looks for, by the first word of their names, as the analyzers and as simulated incidents
 /// call them.
@@ -74,6 +75,7 @@ pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
         for part in 0..incident.flows.parts() {
             incident.flows.part(part)?.iter().for_each(|row| known.doubt(row));
         }
+        known.0.retain(|_, end| end.is_shown());
     }
     if !known.0.is_empty() || beside.is_some() {
         for part in 0..incident.flows.parts() {
@@ -112,7 +114,7 @@ fn complete_part(
 /// that was refused has no protocol, and a lookup no connection.
 ///
 /// Anybody can make one flow to where everybody goes look like mining: by a name that he tells the far side, by an answer of his own resolver, or by
-/// words that set off an alarm. So it holds only if it was shown from more places than from which flows to the same end are something else.
+/// words that set off an alarm. So it holds only if it was shown from more places than from which flows to the same end are only something else.
 #[derive(Default)]
 struct KnownEnds(HashMap<Id, KnownEnd>);
 
@@ -156,8 +158,14 @@ impl KnownEnds {
     }
 
     fn class(&self, row: &FlowRow) -> Option<Arc<str>> {
-        let end = self.0.get(&row.destination).filter(|end| end.shown.len() > end.otherwise.len())?;
+        let end = self.0.get(&row.destination)?;
         (row.kind == FlowKind::Lookup || row.called.1 == end.port).then(|| Arc::clone(&end.class))
+    }
+}
+
+impl KnownEnd {
+    fn is_shown(&self) -> bool {
+        self.shown.len() > self.otherwise.difference(&self.shown).count()
     }
 }
 
@@ -180,9 +188,10 @@ fn classify_part(
     mut beside: Option<&mut Beside>,
 ) {
     let scans = fan_out::find(rows);
-    for (row, scan) in rows.iter_mut().zip(scans) {
+    let volumes = volume::find(rows, |row| volume::is_unusual(incident, row));
+    for (row, (scan, volume)) in rows.iter_mut().zip(scans.into_iter().zip(volumes)) {
         if row.class.is_none() {
-            let class = class(incident, row, scan, beside.as_deref_mut());
+            let class = class(incident, row, scan, volume, beside.as_deref_mut());
             row.class = class.map(|class| Arc::clone(shared.entry(class).or_insert_with(|| class.into())));
         }
         if scan {
@@ -196,9 +205,9 @@ fn class(
     incident: &Incident,
     row: &FlowRow,
     scan: bool,
+    volume: bool,
     mut beside: Option<&mut Beside>,
 ) -> Option<&'static str> {
-    let few = incident.visits.get(row.destination as usize).is_some_and(|visits| visits.are_of_few());
     let destination = (row.destination, incident.destinations.text(row.destination));
     let mut unusual = |class: &&'static str| {
         let beside = beside.as_deref_mut().filter(|_| WEAK.contains(class));
@@ -208,15 +217,15 @@ fn class(
         .or_else(|| mining(incident, row).filter(&mut unusual))
         .or_else(|| tunnel(incident, row).filter(&mut unusual))
         .or_else(|| scan.then_some("scan.hosts"))
-        .or_else(|| exfiltration(row, few).filter(&mut unusual))
+        .or_else(|| volume.then_some(VOLUME).filter(&mut unusual))
 }
 
-/// The weak class that a flow would have, from however many places its destination is called.
-pub(crate) fn weak(incident: &Incident, row: &FlowRow) -> Option<&'static str> {
+/// The weak class that a flow would have, from however many places its destination is called; it may be a part of much that was sent.
+pub(crate) fn weak(incident: &Incident, row: &FlowRow, volume: bool) -> Option<&'static str> {
     if by_alarm(row).is_some() {
         return None;
     }
-    let class = mining(incident, row).or_else(|| tunnel(incident, row)).or_else(|| exfiltration(row, true));
+    let class = mining(incident, row).or_else(|| tunnel(incident, row)).or_else(|| volume.then_some(VOLUME));
     class.filter(|class| WEAK.contains(class))
 }
 
@@ -281,11 +290,6 @@ fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
     let is_code = name.is_some_and(is_code_host);
     let is_long = flow.end.is_some_and(|end| end.saturating_sub(flow.time) >= FETCH);
     (!is_code && (flow.called.1 != Some(22) || is_long)).then_some("tunnel.ssh")
-}
-
-fn exfiltration(flow: &FlowRow, few: bool) -> Option<&'static str> {
-    let (sent, got) = (flow.bytes.0?, flow.bytes.1.unwrap_or(0));
-    (few && sent >= MUCH && sent / 10 > got && is_outside(flow.called.0?)).then_some("exfil.volume")
 }
 
 /// An address that is nobody's own network. Addresses for documentation count as outside: simulations and examples use them.

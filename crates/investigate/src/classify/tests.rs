@@ -6,6 +6,7 @@ use intake::{Origin, Stamp};
 use super::*;
 use crate::hosts::Hosts;
 use crate::incident::Builder;
+use crate::incident::tests::hosts;
 
 fn flow(seconds: i64, to: &str, port: u16) -> Flow {
     let time = Moment::new(Stamp::exact(seconds * 1_000_000_000), Means::Began);
@@ -86,6 +87,21 @@ fn what_one_flow_shows_of_an_end_holds_for_all_that_go_there() {
 }
 
 #[test]
+fn a_place_that_has_shown_what_an_end_is_does_not_doubt_it() {
+    let ssh = |source: &str, at: i64, seconds: i64| Flow {
+        application: Some("ssh".into()),
+        end: Some(Stamp::exact((at + seconds) * 1_000_000_000)),
+        source: source.parse().ok(),
+        ..flow(at, "203.0.113.1", 22)
+    };
+    let one = |source| [ssh(source, 1, 3600), ssh(source, 4000, 10)];
+    let both = [one("10.0.0.1"), one("10.0.0.2")].concat();
+    assert!(classes(both.clone()).iter().all(|class| class.as_deref() == Some("tunnel.ssh")));
+    let doubted = (3..6).map(|host| ssh(&format!("10.0.0.{host}"), 1, 10));
+    assert_eq!(classes(both.into_iter().chain(doubted).collect()).iter().flatten().count(), 2);
+}
+
+#[test]
 fn one_flow_does_not_make_of_everybodys_index_a_tunnel() {
     let to_index = |source: &str, application: &str| Flow {
         destination_name: Some("pypi.org".into()),
@@ -106,7 +122,9 @@ fn many_silent_hosts_within_a_minute_are_a_scan() {
     let silent = |at: i64, host: i64| Flow { bytes_in: Some(0), ..flow(at, &format!("10.1.0.{host}"), 22) };
     let scan: Vec<Flow> = (0..30).map(|host| silent(host, host)).collect();
     assert_eq!(classes(scan).iter().filter(|class| class.as_deref() == Some("scan.hosts")).count(), 30);
-    let slow: Vec<Flow> = (0..30).map(|host| silent(10 * host, host)).collect();
+    let elsewhere =
+        |at, host: i64| Flow { destination: format!("10.{host}.0.1").parse().ok(), ..silent(at, 1) };
+    let slow: Vec<Flow> = (0..30).map(|host| elsewhere(10 * host, host)).collect();
     assert!(classes(slow).iter().all(Option::is_none));
     let answered: Vec<Flow> = (0..30).map(|host| flow(host, &format!("10.1.0.{host}"), 22)).collect();
     assert!(classes(answered).iter().all(Option::is_none));
@@ -118,6 +136,75 @@ fn many_silent_hosts_within_a_minute_are_a_scan() {
     let after = [silent(5, 40), silent(7, 41)];
     let found = classes(scan.chain(after).collect());
     assert_eq!(found.iter().flatten().count(), 30, "what comes after a quick scan is something else");
+}
+
+#[test]
+fn silent_neighbours_at_one_port_are_a_scan_though_it_is_slow() {
+    let silent =
+        |host: i64, port| Flow { bytes_in: Some(0), ..flow(100 * host, &format!("10.1.0.{host}"), port) };
+    let found = |flows: Vec<Flow>| classes(flows).iter().flatten().count();
+    assert_eq!(found((1..31).map(|host| silent(host, 22)).collect()), 30);
+    assert_eq!(found((1..10).map(|host| silent(host, 22)).collect()), 0, "they are few");
+    assert_eq!(
+        found((1..31).map(|host| silent(host, 1000 + host as u16)).collect()),
+        0,
+        "no port is looked for"
+    );
+    assert_eq!(found((1..31).map(|host| silent(10 * host, 22)).collect()), 0, "they are few within an hour");
+    let one_name = |host| Flow { destination_name: Some("store.example.com".into()), ..silent(host, 443) };
+    assert_eq!(found((1..31).map(one_name).collect()), 0, "one service has many addresses");
+    let six =
+        |host: i64| Flow { destination: format!("2001:db8::{host:x}").parse().ok(), ..silent(host, 22) };
+    assert_eq!(found((1..31).map(six).collect()), 30);
+}
+
+/// An upload of a run of a thousand.
+fn sent(seconds: i64, from: &str, mebibytes: u64) -> Flow {
+    let source = from.parse().ok();
+    Flow {
+        source,
+        bytes_out: Some(mebibytes << 20),
+        bytes_in: Some(5000),
+        ..flow(seconds, "203.0.113.1", 443)
+    }
+}
+
+#[test]
+fn much_that_is_sent_in_pieces_is_much() {
+    let pieces = |every: i64| classes((0..9).map(|piece| sent(every * piece, "10.0.0.1", 4)).collect());
+    assert!(pieces(60).iter().all(|class| class.as_deref() == Some("exfil.volume")));
+    assert!(pieces(1000).iter().all(Option::is_none), "16 MiB within an hour");
+    let mut from_two: Vec<_> =
+        (0..8).map(|piece| sent(piece, ["10.0.0.1", "10.0.0.2"][piece as usize % 2], 4)).collect();
+    assert!(classes(from_two.clone()).iter().all(Option::is_none), "each sent 16 MiB");
+    from_two.push(Flow { bytes_in: Some(100 << 20), ..sent(9, "10.0.0.1", 4) });
+    assert!(classes(from_two).iter().all(Option::is_none), "what got more is no upload");
+}
+
+#[test]
+fn much_that_many_places_send_in_few_runs_is_not_usual() {
+    let from_everywhere = |runs: u64| {
+        let lines = (0..40).map(|host| format!("10.0.0.{host},r{host}\n"));
+        let mut builder = Builder::new(hosts(&format!("address,run\n{}", lines.collect::<String>())));
+        for run in 0..runs {
+            let mut span = trace::Span::new(
+                &*format!("r{run}"),
+                trace::SpanKind::Call,
+                Origin::new(Path::new("x").into(), 0),
+            );
+            let start = trace::Moment::new(Stamp::exact(1_000_000_000), trace::Means::ModelFinished);
+            (span.command, span.start) = (Some("ls".into()), Some(start));
+            builder.span(trace::Format::Commands, span);
+        }
+        for host in 0..40 {
+            builder.flow(Format::Eve, sent(host, &format!("10.0.0.{host}"), 50)).unwrap();
+        }
+        let mut incident = builder.build().unwrap();
+        classify(&mut incident).unwrap();
+        let rows = incident.flows.all().unwrap();
+        rows.iter().filter(|row| row.class.as_deref() == Some("exfil.volume")).count()
+    };
+    assert_eq!((from_everywhere(400), from_everywhere(399)), (40, 0));
 }
 
 #[test]

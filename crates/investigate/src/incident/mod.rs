@@ -290,4 +290,4 @@ impl Timed {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -28,7 +28,7 @@ pub(super) fn flow(time: i64, source: &str) -> ::flows::Flow {
     flow
 }
 
-pub(super) fn hosts(table: &str) -> Hosts {
+pub(crate) fn hosts(table: &str) -> Hosts {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hosts.csv");
     std::fs::write(&file, table).unwrap();
