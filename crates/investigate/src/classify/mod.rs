@@ -17,9 +17,10 @@
 //! What has a class already keeps it. A flow without a class is not thereby honest: it is one of which its record does not tell enough.
 
 mod fan_out;
+mod known_ends;
 pub(crate) mod volume;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use flows::FlowKind;
 
 use crate::baseline::Beside;
 use crate::incident::{FlowRow, Incident, KeepError};
-use crate::model::Id;
+use known_ends::KnownEnds;
 
 /// Ports at which pools of Monero and others listen, from their public pages (2026-11).
 const POOL_PORTS: &[u16] = &[
@@ -42,11 +43,15 @@ const FETCH: i64 = 120_000_000_000;
 
 /// What goes to a pool by its name.
 pub(crate) const POOL: &str = "mining.pool";
+/// SSH that is no fetch of code.
+const TUNNEL: &str = "tunnel.ssh";
+/// As logs call its protocol.
+const SSH: &str = "ssh";
 /// Much that is sent.
 const VOLUME: &str = "exfil.volume";
 
 /// Classes that a port, a length or a volume alone speaks for.
-const WEAK: [&str; 3] = ["mining.port", "tunnel.ssh", VOLUME];
+const WEAK: [&str; 3] = ["mining.port", TUNNEL, VOLUME];
 
 /// Families of classes that an investigation looks for, by the first word of their names, as the analyzers and as simulated incidents
 /// call them.
@@ -71,13 +76,13 @@ pub fn classify(incident: &mut Incident) -> Result<(), KeepError> {
         rows.iter().for_each(|row| known.learn(incident, row));
         incident.flows.put(part, &rows)?;
     }
-    if !known.0.is_empty() {
+    if !known.is_empty() {
         for part in 0..incident.flows.parts() {
             incident.flows.part(part)?.iter().for_each(|row| known.doubt(row));
         }
-        known.0.retain(|_, end| end.is_shown());
+        known.settle();
     }
-    if !known.0.is_empty() || beside.is_some() {
+    if !known.is_empty() || beside.is_some() {
         for part in 0..incident.flows.parts() {
             complete_part(incident, part, &known, beside.as_mut())?;
         }
@@ -108,71 +113,6 @@ fn complete_part(
         }
     }
     Ok(())
-}
-
-/// Ends of which one flow has shown what they are: what other flows to them are too, whose records tell less. An attempt
-/// that was refused has no protocol, and a lookup no connection.
-///
-/// Anybody can make one flow to where everybody goes look like mining: by a name that he tells the far side, by an answer of his own resolver, or by
-/// words that set off an alarm. So it holds only if it was shown from more places than from which flows to the same end are only something else.
-#[derive(Default)]
-struct KnownEnds(HashMap<Id, KnownEnd>);
-
-struct KnownEnd {
-    port: Option<u16>,
-    class: Arc<str>,
-    shown: HashSet<Place>,
-    otherwise: HashSet<Place>,
-}
-
-/// Where a flow came from.
-type Place = (Option<Id>, Option<IpAddr>);
-
-impl KnownEnds {
-    /// Places of one end that are counted.
-    const PLACES: usize = 10_000;
-
-    /// Pools and the far sides of tunnels are that for everybody; where one sent much, others may fetch.
-    fn learn(&mut self, incident: &Incident, row: &FlowRow) {
-        let Some(class) = row.class.as_ref().filter(|class| !class.starts_with("scan")) else { return };
-        let is_many = incident.ends.get(row.destination as usize).is_none_or(|end| end.is_many);
-        if !is_many && names_malice(class) && !class.starts_with("exfil") && row.kind != FlowKind::Lookup {
-            let new = || KnownEnd {
-                port: row.called.1,
-                class: Arc::clone(class),
-                shown: HashSet::new(),
-                otherwise: HashSet::new(),
-            };
-            let end = self.0.entry(row.destination).or_insert_with(new);
-            note(&mut end.shown, row);
-        }
-    }
-
-    /// Takes note of a flow to a known end that spoke, and showed nothing of the kind.
-    fn doubt(&mut self, row: &FlowRow) {
-        let is_other = row.class.is_none() && row.kind == FlowKind::Flow && !speaks_unknown(row);
-        if let Some(end) = self.0.get_mut(&row.destination).filter(|end| is_other && end.port == row.called.1)
-        {
-            note(&mut end.otherwise, row);
-        }
-    }
-
-    fn class(&self, row: &FlowRow) -> Option<Arc<str>> {
-        let end = self.0.get(&row.destination)?;
-        (row.kind == FlowKind::Lookup || row.called.1 == end.port).then(|| Arc::clone(&end.class))
-    }
-}
-
-impl KnownEnd {
-    fn is_shown(&self) -> bool {
-        self.shown.len() > self.otherwise.difference(&self.shown).count()
-    }
-}
-
-fn note(places: &mut HashSet<Place>, row: &FlowRow) {
-    if places.len() < KnownEnds::PLACES {
-        places.insert((row.place, row.source.0));
-    }
 }
 
 /// Whether the log does not know what it spoke.
@@ -242,7 +182,7 @@ fn by_alarm(flow: &FlowRow) -> Option<&'static str> {
         ("mining pool", "mining.pool"),
         ("reverse ssh", "tunnel.reverse-ssh"),
         ("reverse shell", "tunnel.reverse-shell"),
-        ("ssh tunnel", "tunnel.ssh"),
+        ("ssh tunnel", TUNNEL),
         ("tunnel", "tunnel.other"),
         ("port scan", "scan.hosts"),
         ("portscan", "scan.hosts"),
@@ -281,15 +221,15 @@ pub(crate) fn is_code_host(name: &str) -> bool {
 }
 
 fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
-    let is_ssh = flow.application.as_deref() == Some("ssh")
-        || (flow.application.is_none() && flow.called.1 == Some(22));
+    let is_ssh =
+        flow.application.as_deref() == Some(SSH) || (flow.application.is_none() && flow.called.1 == Some(22));
     if !is_ssh || !is_outside(flow.called.0?) || flow.place.is_none() {
         return None;
     }
     let name = incident.ends.get(flow.destination as usize).and_then(|end| end.name.as_deref());
     let is_code = name.is_some_and(is_code_host);
     let is_long = flow.end.is_some_and(|end| end.saturating_sub(flow.time) >= FETCH);
-    (!is_code && (flow.called.1 != Some(22) || is_long)).then_some("tunnel.ssh")
+    (!is_code && (flow.called.1 != Some(22) || is_long)).then_some(TUNNEL)
 }
 
 /// An address that is nobody's own network. Addresses for documentation count as outside: simulations and examples use them.
