@@ -79,17 +79,8 @@ fn row(number: u64, span: &Span) -> SpanRow {
         host: span.host.clone(),
         sandbox: span.sandbox.clone(),
         exit_code: span.exit_code,
-        file: file(span).into(),
+        file: span.origin.name().into(),
         byte_offset: span.origin.offset,
-    }
-}
-
-/// The file, and after `!` the file inside it if it is an archive.
-fn file(span: &Span) -> String {
-    let file = span.origin.file.to_string_lossy();
-    match &span.origin.member {
-        Some(member) => format!("{file}!{member}"),
-        None => file.into_owned(),
     }
 }
 

@@ -158,8 +158,8 @@ fn span(at: usize, call: &CallRow, incident: &Incident, found: &Attribution) -> 
         host: None,
         sandbox: None,
         exit_code: call.exit_code,
-        file: call.origin.0.to_string_lossy().into(),
-        byte_offset: call.origin.1,
+        file: call.origin.name().into(),
+        byte_offset: call.origin.offset,
     }
 }
 

@@ -29,15 +29,20 @@ impl Origin {
     pub fn new(file: Arc<Path>, offset: u64) -> Self {
         Self { file, offset, member: None }
     }
+
+    /// The file, and after `!` the file inside it if it is an archive; what is no UTF-8 is shown as well as it can be.
+    pub fn name(&self) -> String {
+        let file = self.file.to_string_lossy();
+        match &self.member {
+            Some(member) => format!("{file}!{member}"),
+            None => file.into_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(member) = &self.member {
-            write!(f, "!{member}")?;
-        }
-        write!(f, " at {}", self.offset)
+        write!(f, "{} at {}", self.name(), self.offset)
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Call<'a> {
             start: moment(call.start_known, call.start),
             end: moment(call.end_known, call.end),
             culprit,
-            origin: Some(Origin::new(call.origin.0.clone(), call.origin.1)),
+            origin: Some(call.origin.clone()),
         }
     }
 }

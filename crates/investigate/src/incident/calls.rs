@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use intake::Origin;
 use serde::{Deserialize, Serialize};
 use trace::{Format, Means, Span, SpanKind};
 
+use super::Incident;
 use super::places::Places;
-use super::{Incident, at};
 use crate::command::{Hints, Names};
 use crate::model::Id;
 
@@ -63,7 +64,7 @@ pub struct CallRow {
     pub exit_code: Option<i32>,
     /// Where it was read.
     #[serde(skip, default = "nowhere")]
-    pub origin: (Arc<Path>, u64),
+    pub origin: Origin,
     /// Files that it wrote and used, until the incident is complete.
     files: Files,
 }
@@ -75,8 +76,8 @@ struct Files {
 }
 
 /// Where a call was read is saved for all of a file together.
-fn nowhere() -> (Arc<Path>, u64) {
-    (Path::new("").into(), 0)
+fn nowhere() -> Origin {
+    Origin::new(Path::new("").into(), 0)
 }
 
 pub(super) fn take(incident: &mut Incident, places: &Places, format: Format, span: Span) {
@@ -130,7 +131,7 @@ pub(super) fn take(incident: &mut Incident, places: &Places, format: Format, spa
         end_known: end.is_some(),
         places: at_places,
         exit_code: span.exit_code,
-        origin: at(&span.origin),
+        origin: span.origin.clone(),
         files: Files { writes: hints.writes, uses: hints.uses },
     });
 }

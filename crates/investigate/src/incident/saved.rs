@@ -10,12 +10,13 @@
 //! `Some(None)` from `None`: nothing that is saved may hold an option inside an option.
 
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use intake::Origin;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -64,8 +65,8 @@ pub enum NotResumed {
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
     calls: Cow<'a, [CallRow]>,
-    /// Where they were read: a file, and for each of its calls that come together the offset.
-    origins: Vec<(OsString, Vec<u64>)>,
+    /// Where they were read.
+    origins: Vec<Origins>,
     texts: [Cow<'a, Texts>; 7],
     ends: Cow<'a, [End]>,
     visits: Cow<'a, [Visits]>,
@@ -76,6 +77,14 @@ struct State<'a> {
     parts: Vec<Saved>,
     before: Cow<'a, Before>,
     gpus: Cow<'a, Gpus>,
+}
+
+/// A file, or a file inside an archive, and the offsets of the calls in it that come together.
+#[derive(Serialize, Deserialize)]
+struct Origins {
+    file: OsString,
+    member: Option<Arc<str>>,
+    offsets: Vec<u64>,
 }
 
 impl Builder {
@@ -117,7 +126,7 @@ impl Builder {
         let [runs, kinds, tools, destinations, trace_clocks, flow_clocks, places] =
             state.texts.map(Cow::into_owned);
         let mut calls = state.calls.into_owned();
-        lay_origins(&mut calls, &state.origins);
+        lay_origins(&mut calls, state.origins);
         builder.incident = Incident {
             calls,
             flows: builder.incident.flows,
@@ -208,21 +217,27 @@ impl Builder {
     }
 }
 
-fn origins(calls: &[CallRow]) -> Vec<(OsString, Vec<u64>)> {
-    let same_file = |a: &CallRow, b: &CallRow| Arc::ptr_eq(&a.origin.0, &b.origin.0);
-    let of = |calls: &[CallRow]| {
-        let file = calls.first().map_or(OsStr::new(""), |call| call.origin.0.as_os_str());
-        (file.to_owned(), calls.iter().map(|call| call.origin.1).collect())
+fn origins(calls: &[CallRow]) -> Vec<Origins> {
+    let are_together = |a: &CallRow, b: &CallRow| {
+        Arc::ptr_eq(&a.origin.file, &b.origin.file) && a.origin.member == b.origin.member
     };
-    calls.chunk_by(same_file).map(of).collect()
+    let of = |calls: &[CallRow]| {
+        let first = calls.first().map(|call| &call.origin);
+        Origins {
+            file: first.map_or(OsString::new(), |origin| origin.file.as_os_str().to_owned()),
+            member: first.and_then(|origin| origin.member.clone()),
+            offsets: calls.iter().map(|call| call.origin.offset).collect(),
+        }
+    };
+    calls.chunk_by(are_together).map(of).collect()
 }
 
-fn lay_origins(calls: &mut [CallRow], origins: &[(OsString, Vec<u64>)]) {
+fn lay_origins(calls: &mut [CallRow], origins: Vec<Origins>) {
     let mut calls = calls.iter_mut();
-    for (file, offsets) in origins {
-        let file: Arc<Path> = Path::new(file).into();
-        for (offset, call) in offsets.iter().zip(&mut calls) {
-            call.origin = (Arc::clone(&file), *offset);
+    for Origins { file, member, offsets } in origins {
+        let file: Arc<Path> = Path::new(&file).into();
+        for (offset, call) in offsets.into_iter().zip(&mut calls) {
+            call.origin = Origin { member: member.clone(), ..Origin::new(Arc::clone(&file), offset) };
         }
     }
 }

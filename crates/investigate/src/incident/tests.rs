@@ -230,6 +230,17 @@ fn what_was_told_last_is_known_whatever_was_told_before() {
     assert_eq!(incident.destinations.text(last.destination), "b.example");
 }
 
+#[test]
+fn a_call_keeps_the_file_inside_an_archive_that_it_was_read_in() {
+    let mut builder = Builder::new(Hosts::default());
+    let mut call = span("a", 0, Some(1), "ls");
+    call.origin.member = Some("samples/1.json".into());
+    let origin = call.origin.clone();
+    builder.span(trace::Format::Inspect, call);
+    let incident = builder.build().unwrap();
+    assert_eq!((&incident.calls[0].origin, origin.name().as_str()), (&origin, "x!samples/1.json"));
+}
+
 /// A lookup, or a connection with this number.
 fn numbered(number: u64, time: i64, name: Option<&str>, kind: ::flows::FlowKind) -> ::flows::Flow {
     let mut flow = flow(time, "10.0.0.1");

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use ::flows::{Connection, Format};
@@ -28,6 +29,7 @@ fn read(builder: &mut Builder, file: u64, records: u64) {
         );
         call.origin.file = no_text("trace", file);
         call.origin.offset = number;
+        call.origin.member = (number % 3 > 0).then(|| format!("samples/{}.json", number % 3).into());
         builder.span(trace::Format::Commands, call);
         // Ends follow from the id: else it would be another connection.
         let id = number % 40 + file % 2 * 20;

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use event::Timestamp;
-use intake::Origin;
 
 use super::super::model::{Culprit, Share};
 use super::{Case, baseline, class, gpus, is_malicious, largest};
@@ -164,7 +163,7 @@ fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culpri
         destinations_left_out: place.destinations.len().saturating_sub(SHARES) as u64,
         destinations: destinations.into_iter().map(destination).collect(),
         evidence: load.evidence.iter().map(ToString::to_string).chain(beside(place)).chain(told).collect(),
-        origin: Some(Origin::new(call.origin.0.clone(), call.origin.1)),
+        origin: Some(call.origin.clone()),
     }
 }
 
