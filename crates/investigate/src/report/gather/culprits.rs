@@ -28,6 +28,8 @@ pub(super) struct Load {
     /// How probable its surest malicious flow is: the flows of a call stand and fall together, and many doubtful ones make no
     /// sure one.
     surest: f64,
+    /// What that flow is.
+    class: Option<Arc<str>>,
     /// What speaks for that.
     evidence: Vec<Evidence>,
     /// It is the best candidate of that flow.
@@ -47,6 +49,7 @@ pub(super) fn take(loads: &mut HashMap<usize, Load>, flow: &FlowRow, answer: &An
         load.malicious += probability;
         if *probability > load.surest {
             load.surest = *probability;
+            load.class.clone_from(&flow.class);
             load.evidence.clone_from(&answer.evidence);
             load.is_best = best == Some(*call);
             load.by_id = flow.exact.is_some();
@@ -66,16 +69,24 @@ pub(super) fn add(loads: &mut HashMap<usize, Load>, later: HashMap<usize, Load>)
     }
 }
 
-/// The culprits by index: the sure ones first, then by how much they caused.
+/// The culprits by index: the sure ones first; among them one of each class after the other, and of a class those first that caused
+/// more. A scan has hundreds of flows and an upload one, so that by number alone uploads would stand where nobody looks.
 pub(super) fn ranked(loads: &HashMap<usize, Load>) -> Vec<usize> {
     let is_culprit = |load: &Load| load.is_best && load.surest >= LIKELY;
     let mut all: Vec<_> = loads.iter().filter(|(_, load)| is_culprit(load)).collect();
-    all.sort_by(|(at, a), (other, b)| {
-        let sure = |load: &Load| load.surest >= SURE;
-        let by_weight = sure(b).cmp(&sure(a)).then(b.malicious.total_cmp(&a.malicious));
-        by_weight.then(at.cmp(other))
-    });
-    all.into_iter().map(|(at, _)| *at).collect()
+    all.sort_by(|(at, a), (other, b)| b.malicious.total_cmp(&a.malicious).then(at.cmp(other)));
+    let mut of_class: HashMap<_, usize> = HashMap::new();
+    let mut turns: Vec<_> = all
+        .into_iter()
+        .map(|(at, load)| {
+            let is_unsure = load.surest < SURE;
+            let turn = of_class.entry((is_unsure, &load.class)).or_default();
+            *turn += 1;
+            ((is_unsure, *turn), *at)
+        })
+        .collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, at)| at).collect()
 }
 
 /// Of what classes the flows of a culprit are, and where they went.
@@ -156,15 +167,21 @@ fn culprit(case: Case<'_>, call: &CallRow, load: &Load, place: &Where) -> Culpri
         malicious_flows: load.malicious,
         probability: load.surest,
         by_id: load.by_id,
-        classes: largest(&place.classes, SHARES)
-            .into_iter()
-            .map(|(class, flows)| Share { of: class.to_string(), flows })
-            .collect(),
+        classes: classes(place),
         destinations_left_out: place.destinations.len().saturating_sub(SHARES) as u64,
         destinations: destinations.into_iter().map(destination).collect(),
         evidence: load.evidence.iter().map(ToString::to_string).chain(beside(place)).chain(told).collect(),
         origin: Some(call.origin.clone()),
     }
+}
+
+/// What its flows probably are, and what most of them are.
+fn classes(place: &Where) -> Vec<Share> {
+    const ONE: f64 = 0.5;
+    let mut classes = largest(&place.classes, SHARES);
+    let probable = classes.iter().take_while(|(_, flows)| *flows >= ONE).count();
+    classes.truncate(probable.max(1));
+    classes.into_iter().map(|(class, flows)| Share { of: class.to_string(), flows }).collect()
 }
 
 /// What GPUs tell of a call that mined.

@@ -71,6 +71,31 @@ fn the_call_that_did_it_is_first_and_alone() {
     assert!(culprit.destinations[0].of.starts_with("203.0.113.5"), "{:?}", culprit.destinations);
 }
 
+/// By number alone the uploads would come after all scans.
+#[test]
+fn culprits_of_each_class_take_turns() {
+    let mut builder = Builder::new(Hosts::default());
+    let mut did = |run: &str, at: i64, flows: i64, class: &str| {
+        builder.span(trace::Format::Commands, span(run, "c", "./x", at, at + 90, 1));
+        for nth in 0..flows {
+            let mut one = flow(at + nth, "203.0.113.5", 443, Some(class));
+            (one.run, one.tool_call_id) = (Some(run.into()), Some("c".into()));
+            builder.flow(flows::Format::Eve, one).unwrap();
+        }
+    };
+    for (nth, run) in ["s1", "s2", "s3", "s4"].into_iter().enumerate() {
+        did(run, 1000 * nth as i64, 40 - nth as i64, "scan.hosts");
+    }
+    did("u1", 5000, 1, "exfil.volume");
+    did("u2", 6000, 2, "exfil.volume");
+    let incident = builder.build().unwrap();
+    let found = attribute(&incident, Skew::Told(0)).unwrap();
+    let told = Told { title: "x".into(), made_at: Timestamp::from_nanos(0), inputs: vec![] };
+    let report = super::report(told, &incident, &found).unwrap();
+    let runs: Vec<_> = report.culprits.iter().map(|culprit| culprit.run.as_str()).collect();
+    assert_eq!(runs, ["s1", "u2", "s2", "u1", "s3", "s4"]);
+}
+
 #[test]
 fn all_parts_tell_the_same() {
     let report = report();
