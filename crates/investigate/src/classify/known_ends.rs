@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flows::FlowKind;
+use flows::{Action, FlowKind};
 
-use super::{SSH, TUNNEL, names_malice, speaks_unknown};
+use super::{TUNNEL, is_ssh, names_malice, speaks_unknown};
 use crate::incident::{FlowRow, Incident};
 use crate::model::Id;
 
@@ -52,11 +52,15 @@ impl KnownEnds {
 
     /// Takes note of a flow to a known end that spoke, and showed nothing of the kind.
     pub(super) fn doubt(&mut self, row: &FlowRow) {
-        let is_other = row.class.is_none() && row.kind == FlowKind::Flow && !speaks_unknown(row);
-        if let Some(end) = self.0.get_mut(&row.destination).filter(|end| is_other && end.port == row.called.1)
-        {
-            let is_brief = *end.class == *TUNNEL && row.application.as_deref() == Some(SSH);
-            if is_brief { &mut end.brief } else { &mut end.otherwise }.note(row);
+        let is_open =
+            row.class.is_none() && row.kind == FlowKind::Flow && row.action != Some(Action::Blocked);
+        let end = self.0.get_mut(&row.destination).filter(|end| is_open && end.port == row.called.1);
+        let Some(end) = end else { return };
+        if *end.class == *TUNNEL && is_ssh(row) {
+            // Without an end nobody knows how long it took.
+            row.end.is_some().then(|| end.brief.note(row));
+        } else if !speaks_unknown(row) {
+            end.otherwise.note(row);
         }
     }
 

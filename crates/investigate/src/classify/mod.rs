@@ -45,8 +45,6 @@ const FETCH: i64 = 120_000_000_000;
 pub(crate) const POOL: &str = "mining.pool";
 /// SSH that is no fetch of code.
 const TUNNEL: &str = "tunnel.ssh";
-/// As logs call its protocol.
-const SSH: &str = "ssh";
 /// Much that is sent.
 const VOLUME: &str = "exfil.volume";
 
@@ -220,10 +218,16 @@ pub(crate) fn is_code_host(name: &str) -> bool {
     CODE_HOSTS.iter().any(is_at)
 }
 
+/// Whether it is SSH, as the log or else its port says.
+fn is_ssh(flow: &FlowRow) -> bool {
+    match flow.application.as_deref() {
+        Some(word) => word == "ssh",
+        None => flow.called.1 == Some(22),
+    }
+}
+
 fn tunnel(incident: &Incident, flow: &FlowRow) -> Option<&'static str> {
-    let is_ssh =
-        flow.application.as_deref() == Some(SSH) || (flow.application.is_none() && flow.called.1 == Some(22));
-    if !is_ssh || !is_outside(flow.called.0?) || flow.place.is_none() {
+    if !is_ssh(flow) || !is_outside(flow.called.0?) || flow.place.is_none() {
         return None;
     }
     let name = incident.ends.get(flow.destination as usize).and_then(|end| end.name.as_deref());

@@ -51,19 +51,19 @@ pub(super) fn is_unusual(incident: &Incident, flow: &FlowRow) -> bool {
 
 /// Marks what is within a window that has much.
 fn mark(rows: &[FlowRow], flows: &[usize], found: &mut [bool]) {
-    let (mut window, mut sum, mut unmarked) = (VecDeque::new(), 0_u64, 0);
+    let (mut window, mut sum, mut unmarked) = (VecDeque::new(), 0_u128, 0);
     for at in flows {
         let flow = &rows[*at];
         window.push_back(*at);
-        sum = sum.saturating_add(sent(flow));
+        sum += u128::from(sent(flow));
         unmarked += 1;
         while let Some(first) =
             window.front().copied().filter(|first| flow.time.saturating_sub(rows[*first].time) > WINDOW)
         {
             window.pop_front();
-            sum = sum.saturating_sub(sent(&rows[first]));
+            sum -= u128::from(sent(&rows[first]));
         }
-        if sum >= MUCH {
+        if sum >= u128::from(MUCH) {
             window.iter().rev().take(unmarked).for_each(|at| found[*at] = true);
             unmarked = 0;
         }
