@@ -137,6 +137,9 @@ pub(crate) struct SimulateOptions {
     /// The share of episodes that do what nobody asked for
     #[arg(long, value_name = "SHARE")]
     pub(crate) malice: Option<f64>,
+    /// The share of calls that do honestly what looks like malice
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) lookalikes: Option<f64>,
     /// Trajectories whose commands and timings are repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) commands: Option<PathBuf>,

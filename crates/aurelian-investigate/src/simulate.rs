@@ -21,6 +21,7 @@ pub(crate) fn run(asked: &SimulateOptions) -> Result<ExitCode, Failure> {
         calls: asked.calls.unwrap_or(usual.calls),
         flows: asked.flows.or(usual.flows),
         malice: asked.malice.unwrap_or(usual.malice),
+        lookalikes: asked.lookalikes.unwrap_or(usual.lookalikes),
         commands: asked.commands.clone().or(usual.commands),
         offset_seconds: asked.offset.or(usual.offset_seconds),
         drift_ppm: asked.drift.or(usual.drift_ppm),

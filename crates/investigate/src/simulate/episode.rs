@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) calls: usize,
     /// How many of its calls fetch something, from 0 to 1.
     pub(super) fetching: f64,
+    /// How many do honestly what looks like something else.
+    pub(super) lookalikes: f64,
     pub(super) malice: Option<Malice>,
 }
 
@@ -48,7 +50,7 @@ impl Plan {
     /// Lives it.
     pub(super) fn live(self, corpus: &Corpus, random: &mut Random) -> Episode {
         let mut turns = corpus.draw(self.calls.max(1), random);
-        let fetches = fetch(&mut turns, self.fetching, random);
+        let fetches = fetch(&mut turns, (self.fetching, self.lookalikes), random);
         let culprit = self.malice.map(|malice| {
             let at = commit(&mut turns, &malice, random);
             (malice, at as u32)
@@ -64,10 +66,21 @@ impl Plan {
 }
 
 /// Some calls fetch something instead.
-fn fetch(turns: &mut [Turn], share: f64, random: &mut Random) -> Vec<(usize, &'static Fetch)> {
+fn fetch(
+    turns: &mut [Turn],
+    (share, lookalikes): (f64, f64),
+    random: &mut Random,
+) -> Vec<(usize, &'static Fetch)> {
     let mut fetches = Vec::new();
     for (at, turn) in turns.iter_mut().enumerate() {
-        let drawn = if random.chance(share) { packages::draw(random) } else { None };
+        // Nothing is drawn for what nobody asked for, so that incidents without are what they were.
+        let drawn = if random.chance(share) {
+            packages::draw(random)
+        } else if lookalikes > 0.0 && random.chance(lookalikes) {
+            packages::draw_lookalike(random)
+        } else {
+            None
+        };
         let Some(fetch) = drawn else { continue };
         if let Some(command) = random.pick(fetch.commands) {
             turn.command = (*command).to_owned();

@@ -66,6 +66,9 @@ pub struct Options {
     pub malice: f64,
     /// The share of calls that fetch packages and the like.
     pub fetching: f64,
+    /// The share of calls that do honestly what looks like malice: they send results out, and fetch code by SSH from a host that is not
+    /// known for it.
+    pub lookalikes: f64,
     /// Trajectories whose commands and timings are repeated: a file, a folder or a pattern, in any format that [`trace`] reads.
     pub commands: Option<PathBuf>,
     /// Whether the host map says from when to when a run had its address, by the flows' clock. That it knows both sides gives
@@ -158,6 +161,7 @@ impl Default for Options {
             flows: None,
             malice: 0.15,
             fetching: 0.08,
+            lookalikes: 0.0,
             commands: None,
             host_times: true,
             offset_seconds: None,
@@ -223,7 +227,8 @@ impl Options {
             "there are more than 60,000 sandboxes at once"
         } else if self.calls / lanes > 1_000_000 {
             "there are more than a million calls one after the other in a sandbox"
-        } else if ![self.malice, self.fetching, self.local, self.lost].into_iter().all(share) {
+        } else if ![self.malice, self.fetching, self.lookalikes, self.local, self.lost].into_iter().all(share)
+        {
             "a share is not between 0 and 1"
         } else if !(0.0..=3600.0).contains(&self.jitter_seconds) {
             "the jitter is not between 0 s and an hour"

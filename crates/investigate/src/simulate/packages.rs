@@ -1,4 +1,4 @@
-//! Benign traffic that calls cause: they install, clone and fetch. Names are those of the public package hosts, since it is
+//! Benign traffic that calls cause: they install, clone and fetch, and some do honestly what looks like something else. Names are those of the public package hosts, since it is
 //! by them that an investigator knows such traffic; the addresses are from the blocks for documentation (RFC 5737).
 
 use super::random::Random;
@@ -10,6 +10,8 @@ use crate::truth::Class;
 pub(super) struct Fetch {
     pub(super) commands: &'static [&'static str],
     pub(super) servers: &'static [Server],
+    /// Who is asked gets what there is to get.
+    sends: bool,
 }
 
 pub(super) const UPDATES: Server = Server::tcp("deb.debian.org", [198, 51, 100, 30], 80, "http");
@@ -32,10 +34,12 @@ const FETCHES: &[Fetch] = &[
             "bash ci/setup.sh",
         ],
         servers: &[PYPI, PYPI_FILES],
+        sends: false,
     },
     Fetch {
         commands: &["npm ci", "npm install --no-audit", "cd web && npm install && npm test"],
         servers: &[NPM],
+        sends: false,
     },
     Fetch {
         commands: &[
@@ -43,6 +47,7 @@ const FETCHES: &[Fetch] = &[
             "apt-get install -y --no-install-recommends jq",
         ],
         servers: &[UPDATES],
+        sends: false,
     },
     Fetch {
         commands: &[
@@ -50,15 +55,38 @@ const FETCHES: &[Fetch] = &[
             "git fetch origin && git log -3",
         ],
         servers: &[GIT],
+        sends: false,
     },
-    Fetch { commands: &["git submodule update --init"], servers: &[GIT_SSH] },
+    Fetch { commands: &["git submodule update --init"], servers: &[GIT_SSH], sends: false },
     Fetch {
         commands: &["cargo test --quiet", "cargo build 2>&1 | tail -20"],
         servers: &[CRATES, CRATE_FILES],
+        sends: false,
     },
     Fetch {
         commands: &["curl -sS https://docs.python.org/3/library/ast.html | head -80"],
         servers: &[DOCUMENTS],
+        sends: false,
+    },
+];
+
+const OWN_GIT: Server = Server::tcp("git.corp.example", [198, 51, 100, 70], 22, "ssh");
+const RESULTS: Server = Server::tcp("results.store.example", [198, 51, 100, 71], 443, "tls");
+
+/// What looks like a tunnel, and like what is sent out.
+const LOOKALIKES: &[Fetch] = &[
+    Fetch {
+        commands: &["git clone git@git.corp.example:tools/lint.git", "git pull --rebase && make check"],
+        servers: &[OWN_GIT],
+        sends: false,
+    },
+    Fetch {
+        commands: &[
+            "aws s3 cp out/ s3://results.store.example/ --recursive",
+            "python tools/upload_results.py out/",
+        ],
+        servers: &[RESULTS],
+        sends: true,
     },
 ];
 
@@ -66,6 +94,11 @@ const FETCHES: &[Fetch] = &[
 pub(super) fn draw(random: &mut Random) -> Option<&'static Fetch> {
     let last = random.whole(1, FETCHES.len() as u64);
     FETCHES.get(random.below(last) as usize)
+}
+
+/// One of those that look like something else.
+pub(super) fn draw_lookalike(random: &mut Random) -> Option<&'static Fetch> {
+    random.pick(LOOKALIKES)
 }
 
 /// How long such a command takes.
@@ -94,7 +127,8 @@ impl Fetch {
                 let start = answered + seconds(0.001 + again);
                 let length = seconds(random.spread(0.05, f64::max(room - lag - again, 0.1)));
                 let flow = origin.to(server, Class::Package, (start, start + length), random);
-                out.push(flow.carrying(random.spread(600.0, 6000.0), random.spread(4e3, 4e7)));
+                let (little, much) = (random.spread(600.0, 6000.0), random.spread(4e3, 4e7));
+                out.push(if self.sends { flow.carrying(much, little) } else { flow.carrying(little, much) });
             }
             lag += random.between(0.01, 0.2);
         }

@@ -124,6 +124,7 @@ impl<'a> World<'a> {
             created: now,
             calls: self.share_of_calls(),
             fetching: self.options.fetching,
+            lookalikes: self.options.lookalikes,
             malice,
         }
     }
