@@ -134,3 +134,25 @@ impl Fetch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::simulate::time::EPOCH;
+
+    #[test]
+    fn what_looks_like_something_else_is_ssh_to_an_unknown_host_or_sends() {
+        let mut random = Random::new(3);
+        let origin = Origin { address: Ipv4Addr::new(10, 64, 0, 10), cause: None };
+        for _ in 0..40 {
+            let (mut flows, fetch) = (Vec::new(), draw_lookalike(&mut random).unwrap());
+            fetch.flows(origin, (EPOCH, EPOCH + 60 * SECOND), &mut random, &mut flows);
+            let to: Vec<_> = flows.iter().filter(|flow| flow.class == Class::Package).collect();
+            let sum = |of: fn(&Flow) -> u64| to.iter().map(|flow| of(flow)).sum::<u64>();
+            let is_sent = sum(|flow| flow.bytes_out) > sum(|flow| flow.bytes_in);
+            assert_eq!(is_sent, to[0].destination.port == 443, "{to:?}");
+        }
+    }
+}
