@@ -52,7 +52,7 @@ impl Reader {
         classify(&mut incident)?;
         for part in 0..incident.flows.parts() {
             let rows = incident.flows.part(part)?;
-            let volumes = volume::find(&rows, |_| true);
+            let volumes = volume::find(&incident, &rows, |_| true);
             rows.iter().zip(volumes).for_each(|(row, volume)| self.baseline.add(&incident, row, volume));
         }
         Ok(())

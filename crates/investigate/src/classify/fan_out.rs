@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use flows::Action;
+use flows::{Action, FlowKind};
 
+use super::is_outside;
 use crate::incident::FlowRow;
 use crate::model::Id;
 
@@ -26,10 +27,31 @@ const TIMES: i64 = 20;
 /// For each flow of some places, whether it is part of one.
 pub(super) fn find(rows: &[FlowRow]) -> Vec<bool> {
     let mut found = vec![false; rows.len()];
-    mark_each(rows, &ANY, |_| Some(()), &mut found);
-    let neighbours = |row: &FlowRow| Some((network(row.called.0?), row.called.1?));
-    mark_each(rows, &NEIGHBOURS, neighbours, &mut found);
+    mark_each(rows, &ANY, |_| Some(()), end, &mut found);
+    // One service outside has many addresses, and one proxy many names; inside, a name of one's own must hide no scan.
+    let of_network = |row: &FlowRow| Some((network(row.called.0?), row.called.1?));
+    let outside = |row: &FlowRow| row.called.0.is_some_and(is_outside);
+    let address = |row: &FlowRow| row.called.0;
+    mark_each(rows, &NEIGHBOURS, |row| of_network(row).filter(|_| !outside(row)), address, &mut found);
+    let mut by = [vec![false; rows.len()], vec![false; rows.len()]];
+    mark_each(rows, &NEIGHBOURS, |row| of_network(row).filter(|_| outside(row)), address, &mut by[0]);
+    mark_each(
+        rows,
+        &NEIGHBOURS,
+        |row| of_network(row).filter(|_| outside(row)),
+        |row| row.destination,
+        &mut by[1],
+    );
+    let [by_address, by_name] = by;
+    for (found, both) in found.iter_mut().zip(by_address.into_iter().zip(by_name)) {
+        *found |= both.0 && both.1;
+    }
     found
+}
+
+/// What is called: an address and a port, whatever its name.
+fn end(row: &FlowRow) -> Result<(IpAddr, Option<u16>), Id> {
+    row.called.0.map(|address| (address, row.called.1)).ok_or(row.destination)
 }
 
 /// A network of so many hosts that one can look through it: the first 24 bits of an address, or 64 of IPv6.
@@ -44,10 +66,11 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Marks the flows to many ends, of those that one source has to ends of one group.
-fn mark_each<G: Eq + Hash>(
+fn mark_each<G: Eq + Hash, E: Eq + Hash>(
     rows: &[FlowRow],
     many: &Many,
     group: impl Fn(&FlowRow) -> Option<G>,
+    end: impl Fn(&FlowRow) -> E,
     found: &mut [bool],
 ) {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
@@ -60,7 +83,7 @@ fn mark_each<G: Eq + Hash>(
         flows.sort_by_key(|at| rows[*at].time);
         let mut pace = Pace::new(many.ends);
         for flows in flows.chunk_by(|_, next| pace.goes_on(rows[*next].time)) {
-            mark(rows, flows, many, found);
+            mark(rows, flows, many, &end, found);
         }
     }
 }
@@ -93,27 +116,35 @@ impl Pace {
     }
 }
 
-/// Refused, or nothing came back.
+/// Refused, or nothing came back; what sends much without an answer, as an overlay does, looks for nothing. That a name was not to be had
+/// says nothing of hosts.
 fn is_unanswered(flow: &FlowRow) -> bool {
-    flow.action == Some(Action::Blocked) || flow.bytes.1 == Some(0)
+    const PROBE: u64 = 10 << 10;
+    let is_silent = flow.bytes.1 == Some(0) && flow.bytes.0.is_none_or(|sent| sent <= PROBE);
+    flow.kind != FlowKind::Lookup && (flow.action == Some(Action::Blocked) || is_silent)
 }
 
-fn mark(rows: &[FlowRow], flows: &[usize], many: &Many, found: &mut [bool]) {
+fn mark<E: Eq + Hash>(
+    rows: &[FlowRow],
+    flows: &[usize],
+    many: &Many,
+    end: impl Fn(&FlowRow) -> E,
+    found: &mut [bool],
+) {
     let mut window: VecDeque<usize> = VecDeque::new();
-    // A name is one end, however many addresses it has.
-    let mut counts: HashMap<Id, usize> = HashMap::new();
+    let mut counts: HashMap<E, usize> = HashMap::new();
     // How many of the last of the window are not marked yet: each is marked once, however many a window has.
     let mut unmarked = 0;
     for at in flows {
         let flow = &rows[*at];
         window.push_back(*at);
         unmarked += 1;
-        *counts.entry(flow.destination).or_default() += 1;
+        *counts.entry(end(flow)).or_default() += 1;
         while let Some(first) =
             window.front().copied().filter(|first| flow.time.saturating_sub(rows[*first].time) > many.within)
         {
             window.pop_front();
-            let gone = rows[first].destination;
+            let gone = end(&rows[first]);
             if let Some(count) = counts.get_mut(&gone) {
                 *count -= 1;
                 if *count == 0 {

@@ -126,7 +126,7 @@ fn classify_part(
     mut beside: Option<&mut Beside>,
 ) {
     let scans = fan_out::find(rows);
-    let volumes = volume::find(rows, |row| volume::is_unusual(incident, row));
+    let volumes = volume::find(incident, rows, |row| volume::is_unusual(incident, row));
     for (row, (scan, volume)) in rows.iter_mut().zip(scans.into_iter().zip(volumes)) {
         if row.class.is_none() {
             let class = class(incident, row, scan, volume, beside.as_deref_mut());

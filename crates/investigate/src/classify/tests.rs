@@ -101,8 +101,25 @@ fn short_sessions_to_the_far_side_of_a_tunnel_are_tunnels_and_to_a_host_of_code_
         classes(long.chain(short).collect()).iter().flatten().count()
     };
     assert_eq!((tunnels(3, 6), tunnels(3, 7)), (9, 3), "of most sessions a fetch is short");
-    let from_one = (0..100).map(|at| ssh(0, at, 3600)).chain((0..11).map(|source| ssh(100 + source, 1, 10)));
+    let from_one = (0..100).map(|at| ssh(0, at, 3600)).chain((0..9).map(|source| ssh(100 + source, 1, 10)));
     assert_eq!(classes(from_one.collect()).iter().flatten().count(), 100, "nobody makes it one for all");
+}
+
+#[test]
+fn each_port_of_an_end_is_its_own_in_whatever_order_it_is_read() {
+    let to = |port, application: Option<&str>| Flow {
+        destination_name: Some("relay.example".into()),
+        application: application.map(Into::into),
+        ..flow(1, "203.0.113.1", port)
+    };
+    let lookup = Flow { kind: FlowKind::Lookup, ..to(53, None) };
+    let mut all =
+        vec![to(2222, Some("ssh")), to(4321, Some("stratum")), to(2222, None), to(4321, None), lookup];
+    let told = |flows: Vec<Flow>| classes(flows).into_iter().flatten().collect::<Vec<_>>();
+    let (tunnel, pool) = ("tunnel.ssh", "mining.stratum");
+    assert_eq!(told(all.clone()), [tunnel, pool, tunnel, pool, pool]);
+    all.swap(0, 1);
+    assert_eq!(told(all), [pool, tunnel, tunnel, pool, pool]);
 }
 
 #[test]
@@ -155,11 +172,41 @@ fn silent_neighbours_at_one_port_are_a_scan_though_it_is_slow() {
         "no port is looked for"
     );
     assert_eq!(found((1..31).map(|host| silent(10 * host, 22)).collect()), 0, "they are few within an hour");
-    let one_name = |host| Flow { destination_name: Some("store.example.com".into()), ..silent(host, 443) };
-    assert_eq!(found((1..31).map(one_name).collect()), 0, "one service has many addresses");
+    let named = |name: String, flow| Flow { destination_name: Some(name.into()), ..flow };
+    let one_name = |host| named("all.example.com".into(), silent(host, 443));
+    assert_eq!(found((1..31).map(one_name).collect()), 30, "a name of one's own hides nothing inside");
+    let outside =
+        |host: i64| Flow { destination: format!("203.0.113.{host}").parse().ok(), ..silent(host, 443) };
+    assert_eq!(found((1..31).map(outside).collect()), 30);
+    let service = |host| named("store.example.com".into(), outside(host));
+    assert_eq!(found((1..31).map(service).collect()), 0, "one service has many addresses");
+    let by_proxy = |host: i64| {
+        named(
+            format!("site-{host}.example.com"),
+            Flow { action: Some(Action::Blocked), ..flow(100 * host, "203.0.113.8", 3128) },
+        )
+    };
+    assert_eq!(found((1..31).map(by_proxy).collect()), 0, "one proxy has many names");
+    let asked = |host: i64| Flow { kind: FlowKind::Lookup, ..by_proxy(host) };
+    assert_eq!(found((1..31).map(asked).collect()), 0, "a name that is refused is no host");
+    let overlay = |host| Flow { bytes_out: Some(50 << 20), ..silent(host, 4789) };
+    assert_eq!(found((1..31).map(overlay).collect()), 0, "what sends much looks for nothing");
     let six =
         |host: i64| Flow { destination: format!("2001:db8::{host:x}").parse().ok(), ..silent(host, 22) };
     assert_eq!(found((1..31).map(six).collect()), 30);
+}
+
+#[test]
+fn one_name_for_a_whole_network_hides_no_quick_scan() {
+    let lookup = Flow {
+        kind: FlowKind::Lookup,
+        destination_name: Some("all.example.org".into()),
+        answers: (1..255).map(|host| format!("10.1.0.{host}").parse().unwrap()).collect(),
+        ..flow(1, "198.51.100.53", 53)
+    };
+    let silent = |host: i64| Flow { bytes_in: Some(0), ..flow(2 + host / 10, &format!("10.1.0.{host}"), 22) };
+    let all: Vec<_> = std::iter::once(lookup).chain((1..255).map(silent)).collect();
+    assert_eq!(classes(all).iter().flatten().count(), 254);
 }
 
 /// An upload of a run of a thousand.
@@ -178,6 +225,9 @@ fn much_that_is_sent_in_pieces_is_much() {
     let pieces = |every: i64| classes((0..9).map(|piece| sent(every * piece, "10.0.0.1", 4)).collect());
     assert!(pieces(60).iter().all(|class| class.as_deref() == Some("exfil.volume")));
     assert!(pieces(2000).iter().all(Option::is_none), "8 MiB within an hour");
+    let to_port =
+        |piece: i64| Flow { destination_port: Some(1000 + piece as u16), ..sent(piece, "10.0.0.1", 4) };
+    assert!(classes((0..9).map(to_port).collect()).iter().all(Option::is_some), "to one address");
     let mut from_two: Vec<_> =
         (0..4).map(|piece| sent(piece, ["10.0.0.1", "10.0.0.2"][piece as usize % 2], 4)).collect();
     assert!(classes(from_two.clone()).iter().all(Option::is_none), "each sent 8 MiB");

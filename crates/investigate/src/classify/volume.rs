@@ -4,11 +4,13 @@
 //! called from everywhere, in most runs. Where a baseline is given it knows better, and holds back the rest.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use flows::FlowKind;
 
 use super::is_outside;
 use crate::incident::{FlowRow, Incident};
+use crate::model::Id;
 
 /// Much, in bytes: as the analyzer of `detect` has it.
 const MUCH: u64 = 10 << 20;
@@ -18,11 +20,11 @@ const WINDOW: i64 = 3_600_000_000_000;
 const RUNS: usize = 10;
 
 /// For each flow of some places, whether it is a part of much, of those that go to where it is `unusual` to go.
-pub(crate) fn find(rows: &[FlowRow], unusual: impl Fn(&FlowRow) -> bool) -> Vec<bool> {
+pub(crate) fn find(incident: &Incident, rows: &[FlowRow], unusual: impl Fn(&FlowRow) -> bool) -> Vec<bool> {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {
         if is_upload(row) && unusual(row) {
-            groups.entry((row.place, row.source.0, row.destination)).or_default().push(at);
+            groups.entry((row.place, row.source.0, end(incident, row))).or_default().push(at);
         }
     }
     let mut found = vec![false; rows.len()];
@@ -31,6 +33,12 @@ pub(crate) fn find(rows: &[FlowRow], unusual: impl Fn(&FlowRow) -> bool) -> Vec<
         mark(rows, &flows, &mut found);
     }
     found
+}
+
+/// Where it goes: a name has many addresses, and an address without one many ports.
+fn end(incident: &Incident, row: &FlowRow) -> Result<IpAddr, Id> {
+    let has_name = incident.ends.get(row.destination as usize).is_some_and(|end| end.name.is_some());
+    row.called.0.filter(|_| !has_name).ok_or(row.destination)
 }
 
 /// Whether it sent ten times what it got, outside.

@@ -3,7 +3,7 @@
 //! A flow has the name that its source was told last before it began; where nothing was told before, what was told first
 //! after it: clocks differ, and clients remember names from before a log begins. What is told later renames no flow of before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,14 +28,19 @@ pub(super) struct Answered {
 /// Who asked, and the address that he was told.
 type Key = (Option<IpAddr>, IpAddr);
 
-/// From when on an address had a name, in nanoseconds.
-type Since = (i64, Arc<str>);
+/// From when on an address had a name, and when that was told last, in nanoseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Since {
+    from: i64,
+    last: i64,
+    name: Arc<str>,
+}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Names {
     count: usize,
     /// Each list by time.
-    of: HashMap<Key, Vec<Since>>,
+    of: HashMap<Key, VecDeque<Since>>,
 }
 
 impl Answered {
@@ -52,7 +57,7 @@ impl Answered {
             (Some(one), Some(other)) => Some(nearer(one, other, until)),
             (one, other) => one.or(other),
         };
-        flow.destination_name = best.map(|(_, name)| Arc::clone(name));
+        flow.destination_name = best.map(|since| Arc::clone(&since.name));
         best.is_some()
     }
 
@@ -65,45 +70,48 @@ impl Answered {
             if self.newer.count >= NAMES / 2 {
                 self.older = std::mem::take(&mut self.newer);
             }
-            self.newer.add((lookup.source, *answer), (lookup.time.stamp.nanos, Arc::clone(name)));
+            self.newer.add((lookup.source, *answer), lookup.time.stamp.nanos, name);
         }
     }
 }
 
 /// Of two names of an address, one that held at that time if either did, and the one that was told closer to it.
 fn nearer<'a>(one: &'a Since, other: &'a Since, at: i64) -> &'a Since {
-    let rank = |since: &Since| (since.0 > at, at.abs_diff(since.0));
+    let rank = |since: &Since| (since.from > at, at.abs_diff(since.from));
     if rank(other) < rank(one) { other } else { one }
 }
 
 impl Names {
     fn at(&self, key: &Key, until: i64) -> Option<&Since> {
         let all = self.of.get(key)?;
-        let after = all.partition_point(|since| since.0 <= until);
+        let after = all.partition_point(|since| since.from <= until);
         all.get(after.saturating_sub(1))
     }
 
-    fn add(&mut self, key: Key, since: Since) {
+    fn add(&mut self, key: Key, time: i64, name: &Arc<str>) {
         // Almost always it is the only one.
-        let all = self.of.entry(key).or_insert_with(|| Vec::with_capacity(1));
-        let after = all.partition_point(|known| known.0 <= since.0);
-        let (before, next) = all.split_at_mut(after);
-        if before.last().is_some_and(|known| known.1 == since.1) {
-            return;
+        let all = self.of.entry(key).or_insert_with(|| VecDeque::with_capacity(1));
+        let before = all.len();
+        let after = all.partition_point(|known| known.from <= time);
+        let new = |at: i64, name: &Arc<str>| Since { from: at, last: at, name: Arc::clone(name) };
+        match after.checked_sub(1).and_then(|known| all.get_mut(known)) {
+            Some(known) if known.name == *name => known.last = known.last.max(time),
+            // It was called otherwise before and after.
+            Some(known) if known.last > time => {
+                let again = new(known.last, &known.name);
+                known.last = known.from;
+                all.insert(after, again);
+                all.insert(after, new(time, name));
+            }
+            _ => match all.get_mut(after) {
+                Some(next) if next.name == *name => next.from = time,
+                _ => all.insert(after, new(time, name)),
+            },
         }
-        if let Some(next) = next.first_mut()
-            && next.1 == since.1
-        {
-            next.0 = since.0;
-            return;
+        while all.len() > CHANGES {
+            all.pop_front();
         }
-        if all.len() < CHANGES {
-            all.insert(after, since);
-            self.count += 1;
-        } else if after > 0 {
-            all.drain(..1);
-            all.insert(after - 1, since);
-        }
+        self.count = (self.count + all.len()).saturating_sub(before);
     }
 }
 
@@ -122,7 +130,7 @@ mod tests {
     fn names(told: &[(i64, &str)]) -> Names {
         let mut names = Names::default();
         for (time, name) in told {
-            names.add(KEY, (*time, Arc::from(*name)));
+            names.add(KEY, *time, &Arc::from(*name));
         }
         names
     }
@@ -130,7 +138,7 @@ mod tests {
     const KEY: Key = (None, IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     fn at(names: &Names, time: i64) -> Option<&str> {
-        names.at(&KEY, time).map(|since| &*since.1)
+        names.at(&KEY, time).map(|since| &*since.name)
     }
 
     #[test]
@@ -147,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_between_is_known_in_whatever_order_it_was_read() {
+        for order in
+            [[(5, "a"), (7, "b"), (9, "a")], [(5, "a"), (9, "a"), (7, "b")], [(9, "a"), (7, "b"), (5, "a")]]
+        {
+            let names = names(&order);
+            assert_eq!([6, 8, 10].map(|time| at(&names, time)), ["a", "b", "a"].map(Some), "{order:?}");
+        }
+    }
+
+    #[test]
     fn of_many_changes_the_last_are_known() {
         let told: Vec<_> = (0..10_000).map(|time| (time, if time % 2 == 0 { "a" } else { "b" })).collect();
         let names = names(&told);
@@ -156,9 +174,10 @@ mod tests {
 
     #[test]
     fn of_two_halves_the_name_is_taken_that_was_told_last_before() {
-        let (early, late) = ((3, Arc::from("early")), (8, Arc::from("late")));
-        assert_eq!(nearer(&early, &late, 9).0, 8);
-        assert_eq!(nearer(&late, &early, 7).0, 3);
-        assert_eq!(nearer(&late, &early, 1).0, 3);
+        let told = |at: i64| Since { from: at, last: at, name: Arc::from("x") };
+        let (early, late) = (told(3), told(8));
+        assert_eq!(nearer(&early, &late, 9).from, 8);
+        assert_eq!(nearer(&late, &early, 7).from, 3);
+        assert_eq!(nearer(&late, &early, 1).from, 3);
     }
 }
