@@ -106,7 +106,7 @@ impl Pace {
     fn goes_on(&mut self, time: i64) -> bool {
         let pause = time.saturating_sub(self.last);
         let usual = self.last.saturating_sub(self.first) / self.flows.max(1);
-        let is_over = self.flows >= self.many && pause > PAUSE && pause > TIMES * usual;
+        let is_over = self.flows >= self.many && pause > PAUSE && pause > TIMES.saturating_mul(usual);
         if self.flows == 0 || is_over {
             *self = Self { flows: 0, first: time, last: time, ..*self };
         }

@@ -209,6 +209,19 @@ fn one_name_for_a_whole_network_hides_no_quick_scan() {
     assert_eq!(classes(all).iter().flatten().count(), 254);
 }
 
+#[test]
+fn times_at_the_ends_of_what_can_be_told_are_times() {
+    let at = |nanos: i64, host: u8| Flow {
+        time: Moment::new(Stamp::exact(nanos), Means::Began),
+        bytes_in: Some(0),
+        ..flow(1, &format!("10.1.0.{host}"), 22)
+    };
+    let earliest = (0..3).map(|host| at(i64::MIN, host));
+    let late = (3..12).map(|host| at(i64::MAX - 10_000_000_000, host));
+    let found = classes(earliest.chain(late).chain([at(i64::MAX, 12)]).collect());
+    assert_eq!(found.iter().flatten().count(), 10, "those of one hour");
+}
+
 /// An upload of a run of a thousand.
 fn sent(seconds: i64, from: &str, mebibytes: u64) -> Flow {
     let source = from.parse().ok();
