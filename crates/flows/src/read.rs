@@ -1,6 +1,5 @@
 //! Reading one file.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,10 +75,7 @@ pub fn detect(input: &Input, options: &Options) -> Option<Format> {
 /// # Errors
 /// If it can't be opened.
 pub fn begins_with_lookups(file: &Path, options: &Options) -> Result<bool, ReadError> {
-    let input = Input::open(file)?;
-    let head = Cursor::new(input.head().to_vec());
-    let head = Input::of(Arc::clone(input.file()), head)
-        .map_err(|source| InputError { path: file.into(), source })?;
+    let head = Input::open(file)?.beginning();
     let (mut lookups, mut others) = (0_u64, 0_u64);
     // That the last line is cut is no matter here, nor is a format that nobody knows.
     let _ = read_input(head, options, |flow| match flow.kind {

@@ -63,6 +63,12 @@ impl Input {
         &self.head
     }
 
+    /// Its beginning alone, as if it ended there: what is compressed inside is not unpacked.
+    #[must_use]
+    pub fn beginning(self) -> Self {
+        Self { rest: Box::new(io::empty()), ..self }
+    }
+
     /// All of it.
     pub fn into_reader(self) -> impl BufRead + Send {
         BufReader::with_capacity(BUFFER, Cursor::new(self.head).chain(self.rest))
@@ -82,6 +88,15 @@ mod tests {
         let mut read = String::new();
         input.into_reader().read_to_string(&mut read).unwrap();
         assert_eq!(read, text);
+    }
+
+    #[test]
+    fn a_beginning_is_no_more_than_the_head() {
+        let text = "line\n".repeat(100_000);
+        let input = Input::of(Path::new("a.log").into(), Cursor::new(text.clone())).unwrap();
+        let mut read = String::new();
+        input.beginning().into_reader().read_to_string(&mut read).unwrap();
+        assert_eq!(read, text[..HEAD]);
     }
 
     #[test]
