@@ -77,7 +77,7 @@ impl Answered {
 
 /// Of two names of an address, one that held at that time if either did, and the one that was told closer to it.
 fn nearer<'a>(one: &'a Since, other: &'a Since, at: i64) -> &'a Since {
-    let rank = |since: &Since| (since.from > at, at.abs_diff(since.from));
+    let rank = |since: &Since| (since.from > at, at.abs_diff(since.from.max(since.last.min(at))));
     if rank(other) < rank(one) { other } else { one }
 }
 
@@ -179,5 +179,7 @@ mod tests {
         assert_eq!(nearer(&early, &late, 9).from, 8);
         assert_eq!(nearer(&late, &early, 7).from, 3);
         assert_eq!(nearer(&late, &early, 1).from, 3);
+        let again = Since { last: 12, ..told(3) };
+        assert_eq!(nearer(&again, &late, 13).from, 3, "it was told again");
     }
 }
