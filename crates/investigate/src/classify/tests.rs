@@ -103,6 +103,8 @@ fn short_sessions_to_the_far_side_of_a_tunnel_are_tunnels_and_to_a_host_of_code_
     assert_eq!((tunnels(3, 6), tunnels(3, 7)), (9, 3), "of most sessions a fetch is short");
     let from_one = (0..100).map(|at| ssh(0, at, 3600)).chain((0..9).map(|source| ssh(100 + source, 1, 10)));
     assert_eq!(classes(from_one.collect()).iter().flatten().count(), 100, "nobody makes it one for all");
+    let waits = (0..4).map(|at| ssh(0, at, 120)).chain((0..8).map(|source| ssh(100 + source, 1, 4)));
+    assert_eq!(classes(waits.collect()).iter().flatten().count(), 4, "nor for his neighbours");
 }
 
 #[test]
