@@ -98,7 +98,7 @@ impl KnownEnd {
     /// So many times as many short sessions as long ones, and places that have only those, still belong to a tunnel. Whoever holds a
     /// connection for as long as a server waits for a password has a long one, so a place speaks for few others.
     const BRIEF_FLOWS: u64 = 2;
-    const BRIEF_PLACES: usize = 2;
+    const BRIEF_PLACES: usize = 4;
 
     fn new(class: &Arc<str>) -> Self {
         let (shown, brief, otherwise) = Default::default();
