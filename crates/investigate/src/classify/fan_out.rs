@@ -29,22 +29,18 @@ pub(super) fn find(rows: &[FlowRow]) -> Vec<bool> {
     let mut found = vec![false; rows.len()];
     mark_each(rows, &ANY, |_| Some(()), end, &mut found);
     // One service outside has many addresses, and one proxy many names; inside, a name of one's own must hide no scan.
-    let of_network = |row: &FlowRow| Some((network(row.called.0?), row.called.1?));
-    let outside = |row: &FlowRow| row.called.0.is_some_and(is_outside);
+    let of_network = |row: &FlowRow, side: bool| {
+        let (address, port) = (row.called.0?, row.called.1?);
+        (is_outside(address) == side).then(|| (network(address), port))
+    };
+    let (inside, outside) = (|row: &FlowRow| of_network(row, false), |row: &FlowRow| of_network(row, true));
     let address = |row: &FlowRow| row.called.0;
-    mark_each(rows, &NEIGHBOURS, |row| of_network(row).filter(|_| !outside(row)), address, &mut found);
-    let mut by = [vec![false; rows.len()], vec![false; rows.len()]];
-    mark_each(rows, &NEIGHBOURS, |row| of_network(row).filter(|_| outside(row)), address, &mut by[0]);
-    mark_each(
-        rows,
-        &NEIGHBOURS,
-        |row| of_network(row).filter(|_| outside(row)),
-        |row| row.destination,
-        &mut by[1],
-    );
-    let [by_address, by_name] = by;
-    for (found, both) in found.iter_mut().zip(by_address.into_iter().zip(by_name)) {
-        *found |= both.0 && both.1;
+    mark_each(rows, &NEIGHBOURS, inside, address, &mut found);
+    let (mut by_address, mut by_name) = (vec![false; rows.len()], vec![false; rows.len()]);
+    mark_each(rows, &NEIGHBOURS, outside, address, &mut by_address);
+    mark_each(rows, &NEIGHBOURS, outside, |row| row.destination, &mut by_name);
+    for (found, (by_address, by_name)) in found.iter_mut().zip(by_address.into_iter().zip(by_name)) {
+        *found |= by_address && by_name;
     }
     found
 }

@@ -68,7 +68,9 @@ impl KnownEnds {
         let Some(end) = end else { return };
         if *end.class == *TUNNEL && is_ssh(row) {
             // Without an end nobody knows how long it took.
-            row.end.is_some().then(|| end.brief.note(row));
+            if row.end.is_some() {
+                end.brief.note(row);
+            }
         } else if !speaks_unknown(row) {
             end.otherwise.note(row);
         }
